@@ -1,0 +1,118 @@
+//! The rules of [`SessionStore`](crate::SessionStore), one function each, to be run against any store.
+//!
+//! A [`Harness`] makes stores and lets time elapse. With it, [`conformance_tests!`](crate::conformance_tests) gives one
+//! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it.
+//!
+//! ```ignore
+//! mod conformance {
+//!     session_core::conformance_tests! {
+//!         #[tokio::test(start_paused = true)]
+//!         super::MyHarness::new()
+//!     }
+//! }
+//! ```
+
+mod expiry;
+mod grants;
+mod harness;
+mod interruption;
+mod lifecycle;
+mod limits;
+mod listing;
+mod merging;
+mod names;
+mod owners;
+
+pub use harness::{BoxFuture, Harness};
+
+/// One rule, for programs that run them by name.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// What the rule says, as a function of this module is called.
+    pub name: &'static str,
+    /// Runs it; panics where the store breaks it.
+    pub run: for<'a> fn(&'a dyn Harness) -> BoxFuture<'a, ()>,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+macro_rules! rules {
+    ($dollar:tt $($file:ident: $($rule:ident)+;)+) => {
+        $($(pub use $file::$rule;)+)+
+
+        /// All rules.
+        pub const RULES: &[Rule] = &[
+            $($(Rule { name: stringify!($rule), run: |harness| Box::pin($rule(harness)) },)+)+
+        ];
+
+        /// Makes a test of each rule: the attributes that make a function a test, then an expression that makes a
+        /// [`Harness`](crate::conformance::Harness).
+        #[macro_export]
+        macro_rules! conformance_tests {
+            ($dollar(#[$dollar($dollar attribute:tt)*])+ $dollar harness:expr) => {
+                $crate::conformance_tests! { @ [$dollar(#[$dollar($dollar attribute)*])+] [$dollar harness] $($($rule)+)+ }
+            };
+            (@ $dollar attributes:tt $dollar harness:tt $dollar($dollar rule:ident)+) => {
+                $dollar($crate::conformance_tests! { @@ $dollar attributes $dollar harness $dollar rule })+
+            };
+            (@@ [$dollar($dollar attributes:tt)+] [$dollar harness:expr] $dollar rule:ident) => {
+                $dollar($dollar attributes)+
+                async fn $dollar rule() {
+                    $crate::conformance::$dollar rule(&$dollar harness).await;
+                }
+            };
+        }
+    };
+}
+
+rules! { $
+    lifecycle:
+        a_session_lives_from_create_to_delete
+        create_refuses_a_live_name
+        absent_expired_and_ended_are_one_case
+        nothing_late_brings_a_session_back
+        two_handles_are_one_store
+        count_counts_the_living
+        a_healthy_store_answers_a_ping;
+    expiry:
+        touch_slides_and_peek_does_not
+        an_update_slides
+        sub_second_lifetimes_are_kept
+        both_lifetimes_hold_together
+        why_absent_tells_only_the_owner;
+    merging:
+        concurrent_writers_of_different_fields_all_survive
+        every_change_counts_one_version
+        a_refused_change_changes_nothing
+        a_stale_version_is_a_conflict
+        racing_compare_and_sets_lose_nothing
+        a_snapshot_stays_what_it_was;
+    grants:
+        an_added_grant_opens_and_a_revoked_one_does_not
+        a_read_only_grant_reads_and_nothing_else
+        a_grant_ends_with_its_session_and_its_giver;
+    limits:
+        sessions_are_limited_in_all
+        sessions_are_limited_per_principal
+        only_ones_own_idle_session_makes_room
+        creation_is_limited_in_rate
+        a_session_is_limited_in_size
+        writers_who_reach_a_limit_together_stay_within_it;
+    names:
+        hostile_names_are_refused_before_the_backend
+        hostile_texts_are_kept_verbatim;
+    owners:
+        a_foreign_session_is_an_unknown_one
+        an_unknown_secret_is_an_unknown_session
+        a_locator_serves_only_its_authenticated_owner
+        the_anonymous_owner_has_no_list;
+    listing:
+        paging_neither_loses_nor_repeats
+        end_all_ends_one_owners_sessions;
+    interruption:
+        a_cancelled_operation_leaves_the_old_or_the_new;
+}

@@ -1,0 +1,58 @@
+//! What a store can answer instead of doing as asked.
+
+use std::error::Error;
+
+use crate::limits::Quota;
+
+/// What a store can answer instead of doing as asked.
+///
+/// Three kinds that callers must keep apart: an answer (the first group), a backend that is not there
+/// ([`Unavailable`](Self::Unavailable), which passes), and a defect ([`Defect`](Self::Defect), which does not).
+/// Messages say what to do and hold no name, no value and no backend's text; a backend's own error is the
+/// [`source`](Error::source), for an operator's log and never for a client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A live session has this name already. Mint another.
+    #[error("a session of this name is live already; mint another name")]
+    AlreadyExists,
+    /// There is no such session for this caller: ended, expired, foreign or never there are one case.
+    #[error("there is no such session: it has ended, expired, or never was; open a new one")]
+    NotFound,
+    /// The session changed since the version that was expected. Load it and try again.
+    #[error("the session was changed by someone else meanwhile; read it again and repeat the change")]
+    Conflict,
+    /// A limit was met; nothing was changed.
+    #[error(transparent)]
+    Quota(#[from] Quota),
+    /// The name may only read.
+    #[error("this name of the session may only read; use the name it was opened under")]
+    ReadOnly,
+    /// The anonymous owner asked for what only a principal has.
+    #[error("anonymous callers have no list of sessions; authenticate, or use a session's own name")]
+    OwnerRequired,
+    /// The cursor is not one that this store gave.
+    #[error("the cursor is not one that a listing returned; list again from the beginning")]
+    InvalidCursor,
+    /// The backend did not answer in time or refuses to work now. This is never "not found".
+    #[error("the session store `{store}` does not answer; try again shortly")]
+    Unavailable {
+        /// Which kind of store.
+        store: &'static str,
+        /// Whether what was asked may have been done all the same.
+        maybe_applied: bool,
+        /// What the backend said.
+        source: Option<BoxError>,
+    },
+    /// A record or an answer that should not exist. Trying again does not help.
+    #[error("the session store `{store}` holds something it should not; its operator finds the cause in the log")]
+    Defect {
+        /// Which kind of store.
+        store: &'static str,
+        /// What was found.
+        source: BoxError,
+    },
+}
+
+/// An error of any kind, as a cause.
+pub type BoxError = Box<dyn Error + Send + Sync>;

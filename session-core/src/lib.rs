@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+
+mod digest;
+mod gate;
+
+mod name;
+mod owner;
+mod time;
+mod text;
+mod state;
+mod grant;
+mod limits;
+mod change;
+mod session;
+mod error;
+
+mod store;
+mod ext;
+mod forward;
+mod instrumented;
+mod manager;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use change::{Change, Edit};
+pub use error::{BoxError, StoreError};
+pub use ext::{MAX_ATTEMPTS, SessionStoreExt};
+pub use grant::{Grant, Grants, Mode, NewGrant};
+pub use instrumented::{Instrumented, Measurement, Meter, Operation, Outcome};
+pub use limits::{Limits, Quota, Rate};
+pub use manager::{Error, Opened, Placed, SessionManager, Timer};
+pub use name::{Access, InvalidName, Locator, SecretHash, SessionId, SessionKey, SessionName};
+pub use owner::{Owner, PrincipalId};
+pub use session::{NewSession, Record, Session, Version};
+pub use state::{InvalidStateName, State, StateName, StateValue};
+pub use store::{Created, Cursor, Gone, Listing, Load, Page, SessionStore, Updated};
+pub use text::{InvalidText, Text};
+pub use time::{Expired, InvalidLifetime, Lifetimes, Timestamp};

@@ -1,0 +1,415 @@
+//! Sessions as an application uses them: opened, resolved, worked in, ended.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::change::Change;
+use crate::error::StoreError;
+use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
+use crate::gate::{Gate, Pass};
+use crate::name::{InvalidName, SessionKey, SessionName};
+use crate::owner::Owner;
+use crate::session::{NewSession, Session};
+use crate::state::{InvalidStateName, StateName, StateValue};
+use crate::store::{Created, Gone, Listing, Page, SessionStore, Updated};
+use crate::text::{InvalidText, Text};
+use crate::time::{Expired, Lifetimes};
+
+/// Sessions as an application uses them, over any [`SessionStore`].
+///
+/// A manager begins stopped. Between [`start`](Self::start) and [`stop`](Self::stop) it serves; outside, everything
+/// answers [`Error::NotRunning`]. Share it as `Arc<SessionManager>`, or [`install`](Self::install) it for the process.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use session_core::{Owner, SessionManager, SessionStore, Timer};
+/// # async fn example(store: Arc<dyn SessionStore>, timer: Arc<dyn Timer>) -> Result<(), session_core::Error> {
+/// let sessions = SessionManager::new(store, timer);
+/// sessions.start().await?;
+///
+/// let opened = sessions.open(Owner::Anonymous, Default::default()).await?;
+/// let key = sessions.resolve(Owner::Anonymous, &opened.name.expose())?;
+/// sessions.set(&key, "cart", &vec!["tea"]).await?;
+/// let cart: Option<Vec<String>> = sessions.get(&key, "cart").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct SessionManager {
+    store: Arc<dyn SessionStore>,
+    timer: Arc<dyn Timer>,
+    lifetimes: Lifetimes,
+    grace: Duration,
+    gate: Gate,
+}
+
+impl SessionManager {
+    /// How long `stop` waits for operations in flight unless told otherwise.
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+    /// A stopped manager over a store, with the default lifetimes.
+    pub fn new(store: Arc<dyn SessionStore>, timer: Arc<dyn Timer>) -> Self {
+        let (lifetimes, grace) = (Lifetimes::default(), Self::DEFAULT_GRACE);
+        Self { store, timer, lifetimes, grace, gate: Gate::closed() }
+    }
+
+    /// Gives the sessions opened from now on these lifetimes.
+    #[must_use]
+    pub fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Lets `stop` wait this long for operations in flight.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Makes this the manager that [`global`](Self::global) returns, once in a process.
+    ///
+    /// # Errors
+    ///
+    /// Gives the manager back if the process has one already.
+    pub fn install(self: Arc<Self>) -> Result<(), Arc<Self>> {
+        GLOBAL.set(self)
+    }
+
+    /// The manager of this process, if one was installed.
+    pub fn global() -> Option<&'static Arc<Self>> {
+        GLOBAL.get()
+    }
+
+    /// Begins to serve, after a sign of life from the store. Starting a running manager changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The store's, when it does not answer; the manager is then still stopped.
+    pub async fn start(&self) -> Result<(), Error> {
+        self.store.ping().await?;
+        self.gate.open();
+        Ok(())
+    }
+
+    /// Refuses what comes from now on, and waits for what is in flight, at most the grace time. Sessions stay in their
+    /// store. Stopping a stopped manager changes nothing. `false` if the grace time was too short.
+    pub async fn stop(&self) -> bool {
+        self.gate.close();
+        let mut empty = std::pin::pin!(self.gate.empty());
+        let mut grace = self.timer.sleep(self.grace);
+        std::future::poll_fn(|context| {
+            if empty.as_mut().poll(context).is_ready() {
+                return std::task::Poll::Ready(true);
+            }
+            grace.as_mut().poll(context).map(|()| false)
+        })
+        .await
+    }
+
+    /// Whether the manager serves.
+    pub fn is_running(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn SessionStore> {
+        &self.store
+    }
+
+    /// The lifetimes that new sessions get.
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
+    }
+
+    /// Opens a session under a name minted here, with what `initial` sets.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Quota`], or that the store is away.
+    pub async fn open(&self, owner: Owner, initial: Change) -> Result<Opened, Error> {
+        let _pass = self.enter()?;
+        let name = SessionName::mint();
+        let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
+        let Created { session, gone } = self.store.create(new).await?;
+        Ok(Opened { name, session, gone })
+    }
+
+    /// Turns what a caller passed as a session's name into a key. Asks no store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`] for what is not a name.
+    pub fn resolve(&self, owner: Owner, name: &str) -> Result<SessionKey, Error> {
+        Ok(SessionKey::by_name(owner, &name.parse()?))
+    }
+
+    /// Loads a session as a use of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], or that the store is away.
+    pub async fn load(&self, key: &SessionKey) -> Result<Session, Error> {
+        let _pass = self.enter()?;
+        self.find(key).await
+    }
+
+    /// Changes a session.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionStore::update`].
+    pub async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.update(key, change).await?)
+    }
+
+    /// Ends a session; `true` for the one caller who ended it.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionStore::delete`].
+    pub async fn end(&self, key: &SessionKey) -> Result<bool, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.delete(key).await?)
+    }
+
+    /// Lists a principal's sessions, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionStore::list`].
+    pub async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.list(owner, page).await?)
+    }
+
+    /// Ends all sessions of a principal, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionStore::end_all`].
+    pub async fn end_all(&self, owner: &Owner) -> Result<u64, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.end_all(owner).await?)
+    }
+
+    /// By which limit a principal's own session expired, as far as the store knows.
+    ///
+    /// # Errors
+    ///
+    /// That the store is away.
+    pub async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.why_absent(key).await?)
+    }
+
+    /// Counts the live sessions of all owners, now.
+    ///
+    /// # Errors
+    ///
+    /// That the store is away.
+    pub async fn session_count(&self) -> Result<u64, Error> {
+        let _pass = self.enter()?;
+        Ok(self.store.count(Duration::ZERO).await?)
+    }
+
+    /// Sets the directory a session works in. Without a key it opens a session for it first, in one step, under a name
+    /// minted here: a name from outside never creates anything.
+    ///
+    /// The directory is taken as it is; whether it exists is for the caller to know, who shares its file system.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Text`] if the path is no text; else as [`open`](Self::open) and [`update`](Self::update).
+    pub async fn set_working_directory(
+        &self,
+        owner: Owner,
+        key: Option<&SessionKey>,
+        directory: &Path,
+    ) -> Result<Placed, Error> {
+        let change = Change::new().working_directory(Text::from_path(directory)?);
+        match key {
+            Some(key) => Ok(Placed::Kept(self.update(key, change).await?)),
+            None => Ok(Placed::Opened(self.open(owner, change).await?)),
+        }
+    }
+
+    /// The directory a session works in, if it was set.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn get_working_directory(&self, key: &SessionKey) -> Result<Option<PathBuf>, Error> {
+        let session = self.load(key).await?;
+        Ok(session.working_directory.as_ref().map(|directory| directory.as_path().to_owned()))
+    }
+
+    /// Reads a state value, as a use of the session. `None` if there is none under this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StateName`]; [`Error::Decode`] if what is kept is no `T`; else as [`load`](Self::load).
+    pub async fn get<T: DeserializeOwned>(&self, key: &SessionKey, name: &str) -> Result<Option<T>, Error> {
+        let name = name.parse()?;
+        let session = self.load(key).await?;
+        decode(&session, &name)
+    }
+
+    /// Keeps a state value as JSON under a name. Writers of other names are not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StateName`]; [`Error::Encode`] if `value` is no JSON; else as [`update`](Self::update).
+    pub async fn set<T: Serialize + Sync>(&self, key: &SessionKey, name: &str, value: &T) -> Result<Updated, Error> {
+        let name = name.parse()?;
+        let value = encode(&name, value)?;
+        self.update(key, Change::new().set(name, value)).await
+    }
+
+    /// Removes a state value; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StateName`]; else as [`update`](Self::update).
+    pub async fn remove(&self, key: &SessionKey, name: &str) -> Result<Updated, Error> {
+        let name = name.parse()?;
+        self.update(key, Change::new().remove(name)).await
+    }
+
+    /// Replaces a state value by what `next` makes of it, without losing what others write meanwhile.
+    ///
+    /// `next` runs once for each attempt and must not act on anything else. Between attempts the manager pauses for a
+    /// short time that grows, so that many writers of one session get their turns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] when others were faster in hundreds of attempts; else as [`get`](Self::get) and
+    /// [`set`](Self::set).
+    pub async fn update_with<T, F>(&self, key: &SessionKey, name: &str, mut next: F) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync,
+        F: FnMut(Option<T>) -> T + Send,
+    {
+        let _pass = self.enter()?;
+        let name: StateName = name.parse()?;
+        for attempt in 0..MAX_ATTEMPTS {
+            let session = self.store.peek(key).await?.ok_or(StoreError::NotFound)?;
+            let value = next(decode(&session, &name)?);
+            let change = Change::new().set(name.clone(), encode(&name, &value)?).if_version(session.version);
+            match self.store.update(key, change).await {
+                Ok(_) => return Ok(value),
+                Err(StoreError::Conflict) => self.timer.sleep(pause_after(attempt)).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    async fn find(&self, key: &SessionKey) -> Result<Session, Error> {
+        Ok(self.store.touch(key).await?.ok_or(StoreError::NotFound)?)
+    }
+
+    fn enter(&self) -> Result<Pass<'_>, Error> {
+        self.gate.enter().ok_or(Error::NotRunning)
+    }
+}
+
+impl fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("store", &self.store)
+            .field("lifetimes", &self.lifetimes)
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}
+
+static GLOBAL: OnceLock<Arc<SessionManager>> = OnceLock::new();
+
+/// Waits, for a manager that knows no runtime. An implementation over tokio is one line around `tokio::time::sleep`.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Returns after `duration`.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// A session that was opened, with the name its client is to keep.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The name: the only time it exists in full on this side.
+    pub name: SessionName,
+    /// The session.
+    pub session: Session,
+    /// Sessions of the same principal that went on this occasion.
+    pub gone: Vec<Gone>,
+}
+
+/// Where a working directory was set.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a session is there or is opened")]
+pub enum Placed {
+    /// In the session that was named.
+    Kept(Updated),
+    /// In a session opened for it.
+    Opened(Opened),
+}
+
+/// What a manager can answer instead of doing as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The manager was not started, or is stopped.
+    #[error("the session manager is not running; it serves between `start` and `stop`")]
+    NotRunning,
+    /// What was passed as a session is no session name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// What was passed as a state name is none.
+    #[error(transparent)]
+    StateName(#[from] InvalidStateName),
+    /// What was passed as a path, id or label is no text.
+    #[error(transparent)]
+    Text(#[from] InvalidText),
+    /// The state value is of another type than asked for.
+    #[error("the state value `{name}` is not of the type asked for; read it as what was written, or remove it")]
+    Decode {
+        /// The value's name.
+        name: String,
+        /// Where it differs.
+        source: serde_json::Error,
+    },
+    /// The value cannot be written as JSON.
+    #[error("the state value `{name}` cannot be written as JSON")]
+    Encode {
+        /// The value's name.
+        name: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// The store's own answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn decode<T: DeserializeOwned>(session: &Session, name: &StateName) -> Result<Option<T>, Error> {
+    let Some(value) = session.state.get(name) else { return Ok(None) };
+    let decoded = serde_json::from_slice(value.as_bytes());
+    decoded.map(Some).map_err(|source| Error::Decode { name: name.as_str().to_owned(), source })
+}
+
+fn encode<T: Serialize>(name: &StateName, value: &T) -> Result<StateValue, Error> {
+    let encoded = serde_json::to_vec(value);
+    encoded.map(StateValue::from).map_err(|source| Error::Encode { name: name.as_str().to_owned(), source })
+}
+
+/// 1, 2, 4 … 64 ms.
+fn pause_after(attempt: usize) -> Duration {
+    Duration::from_millis(1 << attempt.min(6))
+}

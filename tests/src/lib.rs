@@ -1,1 +1,15 @@
-//! session-tests
+//! What the tests of this package share: the built binary, the clients that people use, and a project to work in.
+//!
+//! Everything here panics with what to do about it when a part is missing: a test without its parts has failed.
+
+mod binary;
+mod checkout;
+mod client;
+mod link;
+mod server;
+
+pub use binary::binary;
+pub use checkout::Checkout;
+pub use client::{Answer, Client, Sdk};
+pub use link::{Link, Site, Transport};
+pub use server::{HttpServer, SlowPost, StdioServer};

@@ -1,0 +1,211 @@
+//! The clients that people use, each run by its own Python.
+
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// Which client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sdk {
+    /// Python `mcp` 1.30.
+    Mcp1,
+    /// Python `mcp` 2.3.
+    Mcp2,
+}
+
+impl Sdk {
+    /// The protocol version it has to agree on with a server that speaks both.
+    #[must_use]
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Self::Mcp1 => "2025-11-25",
+            Self::Mcp2 => "2026-07-28",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mcp1 => "mcp_1",
+            Self::Mcp2 => "mcp_2",
+        }
+    }
+
+    fn command(self) -> Command {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python: PathBuf = package.join("../target/clients").join(self.name()).join("bin/python");
+        assert!(python.exists(), "{} is not installed; `tests/run` installs it", self.name());
+        let mut command = Command::new(python);
+        command.arg("-B").arg(package.join("clients").join(self.name()).with_extension("py"));
+        command
+    }
+}
+
+/// A connection of one such client, in a process of its own.
+///
+/// Everything it says is checked against the protocol version it must have agreed on, and against noise: what came
+/// over the connection and was not the protocol.
+#[derive(Debug)]
+pub struct Client {
+    process: Child,
+    commands: Option<ChildStdin>,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Client {
+    /// Connects to a URL, or to a command that it starts.
+    ///
+    /// # Panics
+    ///
+    /// If the client is not installed, does not connect, or agreed on another protocol version than its own.
+    #[must_use]
+    pub fn connect(sdk: Sdk, target: &str) -> Self {
+        let mut command = sdk.command();
+        command.arg(target).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Neither a proxy nor the settings of whoever runs the tests get between client and server.
+        command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        let mut process = command.spawn().expect("the client's Python starts");
+        let commands = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("stdout was piped above")).lines();
+        let mut client = Self { process, commands, answers };
+        assert_eq!(client.receive()["protocol"], sdk.protocol(), "the protocol version they agreed on");
+        client
+    }
+
+    /// Lists the tools.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not list them.
+    pub fn tools(&mut self) -> Vec<Value> {
+        self.send(&json!({ "tools": null }));
+        self.receive()["tools"].as_array().expect("a list of tools").clone()
+    }
+
+    /// Calls a tool and waits for the answer.
+    ///
+    /// # Panics
+    ///
+    /// If the connection breaks.
+    pub fn call(&mut self, tool: &str, arguments: Value) -> Answer {
+        self.begin(tool, arguments);
+        self.finish()
+    }
+
+    /// Calls a tool without waiting, so that other clients can call meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If the connection broke.
+    pub fn begin(&mut self, tool: &str, arguments: Value) {
+        self.send(&json!({ "call": [tool, arguments] }));
+    }
+
+    /// Waits for the answer to what was begun.
+    ///
+    /// # Panics
+    ///
+    /// If the connection breaks.
+    pub fn finish(&mut self) -> Answer {
+        let mut answer = self.receive();
+        if let Some(error) = answer.get("error") {
+            return Answer::ProtocolError(error.clone());
+        }
+        let result = answer["result"].take();
+        if result["isError"] == true {
+            let text = result["content"][0]["text"].as_str().expect("a refusal says why");
+            return Answer::Refusal(text.to_owned());
+        }
+        Answer::Content(result["structuredContent"].clone())
+    }
+
+    /// Calls a tool that has to succeed, and returns what it says.
+    ///
+    /// # Panics
+    ///
+    /// If it does not succeed.
+    pub fn ask(&mut self, tool: &str, arguments: Value) -> Value {
+        self.call(tool, arguments).content()
+    }
+
+    /// Opens a session and returns its handle.
+    ///
+    /// # Panics
+    ///
+    /// If the server opens none.
+    pub fn open(&mut self) -> String {
+        let opened = self.ask("open_session", json!({}));
+        opened["session"].as_str().expect("a handle").to_owned()
+    }
+
+    /// Ends the connection as the protocol says.
+    ///
+    /// # Panics
+    ///
+    /// If anything but the protocol came over it, or the client does not end well.
+    pub fn close(mut self) {
+        self.commands = None;
+        assert_eq!(self.receive()["noise"], json!([]), "what came over the connection besides the protocol");
+        assert!(self.process.wait().expect("the client was started above").success());
+    }
+
+    fn send(&mut self, command: &Value) {
+        let commands = self.commands.as_mut().expect("only `close` takes it");
+        writeln!(commands, "{command}").expect("the client listens");
+    }
+
+    fn receive(&mut self) -> Value {
+        let answer = self.answers.next().expect("the client broke off; its reason is above").expect("UTF-8");
+        serde_json::from_str(&answer).expect("the client's driver answers in JSON")
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Without effect after `close`. A server that the client started sees its stdin end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a call was answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Structured content.
+    Content(Value),
+    /// A tool execution error, which the model gets to read.
+    Refusal(String),
+    /// A JSON-RPC error, which it does not.
+    ProtocolError(Value),
+}
+
+impl Answer {
+    /// The structured content.
+    ///
+    /// # Panics
+    ///
+    /// If the call failed.
+    #[must_use]
+    #[track_caller]
+    pub fn content(self) -> Value {
+        match self {
+            Self::Content(content) => content,
+            other => panic!("should have succeeded: {other:?}"),
+        }
+    }
+
+    /// The text of the tool execution error.
+    ///
+    /// # Panics
+    ///
+    /// If the call succeeded, or failed otherwise.
+    #[must_use]
+    #[track_caller]
+    pub fn refusal(self) -> String {
+        match self {
+            Self::Refusal(text) => text,
+            other => panic!("should have been a tool execution error: {other:?}"),
+        }
+    }
+}

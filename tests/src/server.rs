@@ -1,0 +1,243 @@
+//! The server under test, started and ended as an operator would.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _, stderr};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::binary::binary;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server over Streamable HTTP, at a port of its own. It is killed when dropped.
+#[derive(Debug)]
+pub struct HttpServer {
+    process: Child,
+    url: String,
+}
+
+impl HttpServer {
+    /// Starts one and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut process = command().args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
+        let url = log
+            .by_ref()
+            .map_while(Result::ok)
+            .inspect(|line| echo(line))
+            .find_map(|line| address(&line))
+            .expect("the server says where it listens");
+        thread::spawn(move || log.map_while(Result::ok).for_each(|line| echo(&line)));
+        Self { process, url }
+    }
+
+    /// Where it serves the protocol.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request and returns the answer, head and body, as it came.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer.
+    #[must_use]
+    pub fn request(&self, head: &str, body: &str) -> String {
+        SlowPost::begin(self, head, body).finish()
+    }
+
+    /// Asks it to end, with SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn terminate(&self) {
+        terminate(&self.process);
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.process)
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A request whose last byte is kept back, so that it is in flight for as long as a test wants.
+#[derive(Debug)]
+pub struct SlowPost {
+    stream: TcpStream,
+    rest: String,
+}
+
+impl SlowPost {
+    /// Sends a head (a request line, and headers besides those that follow from server and body) and all but the
+    /// last byte of the body.
+    ///
+    /// # Panics
+    ///
+    /// If the server is not there.
+    #[must_use]
+    pub fn begin(server: &HttpServer, head: &str, body: &str) -> Self {
+        let host = server.url.trim_start_matches("http://").trim_end_matches("/mcp");
+        let mut stream = TcpStream::connect(host).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+        let (first, rest) = body.split_at(body.len().saturating_sub(1));
+        let length = body.len();
+        let head = head.trim_end().replace('\n', "\r\n");
+        write!(stream, "{head}\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{first}")
+            .expect("the server reads");
+        Self { stream, rest: rest.to_owned() }
+    }
+
+    /// Sends the last byte and returns the answer, head and body, as it came.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.stream.write_all(self.rest.as_bytes()).expect("the server still reads");
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).expect("the server answers");
+        answer
+    }
+}
+
+/// The server over stdio, spoken to line by line. What it says waits in the pipe until a test listens.
+#[derive(Debug)]
+pub struct StdioServer {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl StdioServer {
+    /// Starts one, with `RUST_LOG` set to `log`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start(log: &str) -> Self {
+        let mut command = command();
+        command.env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("it starts");
+        let stdin = process.stdin.take();
+        let stdout = BufReader::new(process.stdout.take().expect("stdout was piped above"));
+        let (sender, lines) = sync_channel(0);
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, stdin, lines }
+    }
+
+    /// Sends a message.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not read it.
+    pub fn say(&mut self, message: &Value) {
+        let stdin = self.stdin.as_mut().expect("only `hang_up` takes it");
+        writeln!(stdin, "{message}").expect("the server reads");
+    }
+
+    /// Waits for the next line.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
+    #[must_use]
+    pub fn hear(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the server says something")
+    }
+
+    /// Ends its stdin.
+    pub fn hang_up(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Asks it to end, with SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn terminate(&self) {
+        terminate(&self.process);
+    }
+
+    /// Listens until it has ended, and returns what else it said.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    #[must_use]
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(RecvTimeoutError::Disconnected) => return (wait(&mut self.process), rest),
+                Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
+            }
+        }
+    }
+}
+
+impl Drop for StdioServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(binary());
+    // The settings of whoever runs the tests are not those of the server under test.
+    command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command
+}
+
+/// Shows a line of the server's log with the output of the test.
+fn echo(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+fn address(line: &str) -> Option<String> {
+    let (_, from) = line.split_once("http://")?;
+    let (host, _) = from.split_once("/mcp")?;
+    Some(format!("http://{host}/mcp"))
+}
+
+fn terminate(process: &Child) {
+    kill_process(Pid::from_child(process), Signal::TERM).expect("the server still runs");
+}
+
+fn wait(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(status) = process.try_wait().expect("the server was started above") {
+            return status;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the server does not end");
+}

@@ -36,7 +36,11 @@ pub trait SessionStoreExt: SessionStore {
     ///
     /// What `change` returns; [`NotFound`](StoreError::NotFound); [`Conflict`](StoreError::Conflict) after
     /// [`MAX_ATTEMPTS`] attempts; else as [`SessionStore::update`].
-    fn update_with<T, E, F>(&self, key: &SessionKey, mut change: F) -> impl Future<Output = Result<(Updated, T), E>> + Send
+    fn update_with<T, E, F>(
+        &self,
+        key: &SessionKey,
+        mut change: F,
+    ) -> impl Future<Output = Result<(Updated, T), E>> + Send
     where
         T: Send,
         E: From<StoreError> + Send,

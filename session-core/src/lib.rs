@@ -3,22 +3,22 @@
 mod digest;
 mod gate;
 
-mod name;
-mod owner;
-mod time;
-mod text;
-mod state;
+mod change;
+mod error;
 mod grant;
 mod limits;
-mod change;
+mod name;
+mod owner;
 mod session;
-mod error;
+mod state;
+mod text;
+mod time;
 
-mod store;
 mod ext;
 mod forward;
 mod instrumented;
 mod manager;
+mod store;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -134,6 +134,7 @@ impl State {
     }
 
     /// All values with their names, in the order of the names.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&StateName, &StateValue)> {
         self.0.iter().map(|(name, value)| (name, value))
     }

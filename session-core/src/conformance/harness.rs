@@ -33,8 +33,21 @@ pub trait Harness: Send + Sync {
     /// taking less than one. Anything on a paused clock, some 100 ms on a real one.
     fn tick(&self) -> Duration;
 
+    /// How far the store may go over [`Limits::sessions`], as its documentation states; 0 is exact.
+    fn overshoot(&self) -> u64 {
+        0
+    }
+
     /// Starts a task beside the caller; the future that is returned ends with it, and panics if it did.
     fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()>;
+}
+
+/// Runs tasks beside each other and waits for all.
+pub(super) async fn together(harness: &dyn Harness, tasks: impl IntoIterator<Item = BoxFuture<'static, ()>>) {
+    let running: Vec<_> = tasks.into_iter().map(|task| harness.spawn(task)).collect();
+    for task in running {
+        task.await;
+    }
 }
 
 /// Limits that are in nobody's way.

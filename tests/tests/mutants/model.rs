@@ -307,8 +307,9 @@ impl SessionStore for ModelStore {
             kept.last_used = now;
             if self.has(Fault::TouchProlongsTheAbsoluteLifetime) {
                 let record = Arc::make_mut(&mut kept.record);
-                record.ends_at = record.ends_at.max(now.after(record.idle_timeout * 2));
-                prolong_grants(record, |_| true);
+                let before = record.ends_at;
+                record.ends_at = before.max(now.after(record.idle_timeout * 2));
+                prolong_grants(record, |grant| grant.ends_at == before);
             }
         }
         let session = Session::new(kept.record.clone(), kept.last_used, mode);

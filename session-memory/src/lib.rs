@@ -1,1 +1,19 @@
-//! session-memory
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod store;
+
+mod accounts;
+mod admission;
+mod clock;
+mod deadlines;
+mod entry;
+mod graves;
+mod hasher;
+mod locators;
+mod sessions;
+mod sweeper;
+mod table;
+
+pub use config::MemoryConfig;
+pub use store::MemoryStore;

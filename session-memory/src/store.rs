@@ -1,0 +1,103 @@
+//! The store, as the contract has it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use session_core::{
+    Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
+    Updated,
+};
+
+use crate::config::MemoryConfig;
+use crate::sessions::Sessions;
+use crate::sweeper::Swept;
+
+/// Sessions kept in this process, and lost with it.
+///
+/// It is a handle: clones are the same store. Every limit is exact, the cap on all sessions included. A load takes one
+/// shard's read lock and writes one number at most; loads never wait for loads. No operation but
+/// [`count`](SessionStore::count) awaits anything, so dropping a future leaves nothing half done.
+///
+/// Its time is the runtime's: a paused `tokio` clock pauses it, and steps of the wall clock are not noticed.
+///
+/// # The sweep
+///
+/// Expiry is decided when reading. Memory is freed by a task that the first [`create`](SessionStore::create) inside a
+/// `tokio` runtime spawns. Every [`sweep_interval`](MemoryConfig::sweep_interval) it looks at the sessions whose
+/// deadline has come since, and at no other. It ends with the last handle, is spawned again after its runtime has
+/// gone, and outlives a panic. Outside of a runtime memory is freed only when a limit is met.
+#[derive(Clone)]
+pub struct MemoryStore(Arc<Swept>);
+
+impl MemoryStore {
+    /// An empty store. Needs no runtime.
+    #[must_use]
+    pub fn new(config: MemoryConfig) -> Self {
+        Self(Arc::new(Swept::new(Sessions::new(config.limits), config.sweep_interval)))
+    }
+
+    /// How many sessions are in memory, those included that have expired and were not swept yet.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.0.sessions.held()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(MemoryConfig::default())
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("held", &self.held()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
+        self.0.ensure_swept();
+        self.0.sessions.create(&new)
+    }
+
+    async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
+        Ok(self.0.sessions.load(key, load))
+    }
+
+    async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
+        self.0.sessions.update(key, &change)
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.0.sessions.delete(key)
+    }
+
+    async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
+        self.0.sessions.list(owner, &page)
+    }
+
+    async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
+        self.0.sessions.end_all(owner)
+    }
+
+    /// Frees what is due first, so that what is held is what lives: a count of now for little more than a number's
+    /// price, however large the store is, and therefore never an older one.
+    async fn count(&self, _max_staleness: Duration) -> Result<u64, StoreError> {
+        while self.0.sessions.sweep(Sessions::SLICE) == Sessions::SLICE {
+            tokio::task::yield_now().await;
+        }
+        Ok(self.held())
+    }
+
+    async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {
+        Ok(self.0.sessions.why_absent(key))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

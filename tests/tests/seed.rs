@@ -168,26 +168,29 @@ async fn stopping_waits_no_longer_than_its_grace_time() -> Result<(), Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_idle_for_a_day_goes_and_a_younger_one_stays() -> Result<(), Error> {
-    let sessions = running().await;
+async fn an_hourly_sweep_frees_what_was_idle_for_a_day_and_nothing_younger() -> Result<(), Error> {
+    let store = MemoryStore::new(MemoryConfig::default());
+    let sessions = over(store.clone());
+    sessions.start().await?;
     let idle = open(&sessions).await?;
-    advance(HOUR).await;
+    sleep(HOUR / 2).await;
     let (younger, used) = (open(&sessions).await?, open(&sessions).await?);
-    for _ in 0..22 {
-        advance(HOUR).await;
+    for _ in 0..23 {
+        sleep(HOUR).await;
         sessions.load(&used).await?;
     }
-    let last_moment = Duration::from_millis(1);
-    advance(HOUR.saturating_sub(last_moment)).await;
-    assert_eq!(sessions.session_count().await?, 3, "a millisecond before the day is over");
+    sleep((HOUR / 2).saturating_sub(Duration::from_millis(1))).await;
+    assert!(store.peek(&idle).await?.is_some(), "a millisecond before the day is over");
+    sleep(Duration::from_millis(1)).await;
+    assert!(store.peek(&idle).await?.is_none(), "expiry is decided when reading, swept or not");
 
-    advance(last_moment).await;
-    assert_eq!(sessions.session_count().await?, 2);
-    assert!(sessions.store().peek(&idle).await?.is_none());
-    assert!(sessions.store().peek(&younger).await?.is_some());
-
-    advance(HOUR).await;
-    assert!(sessions.store().peek(&younger).await?.is_none());
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!((store.held(), sessions.session_count().await?), (2, 2), "the sweep at the day's end freed it");
+    sleep(HOUR / 2).await;
+    assert!(store.peek(&younger).await?.is_none());
+    assert_eq!(store.held(), 2, "expired since the last sweep");
+    sleep(HOUR / 2).await;
+    assert_eq!(store.held(), 1, "an hour later it was freed too");
     assert_eq!(sessions.load(&used).await?.locator, used.locator(), "what is used lives on");
     Ok(())
 }
@@ -311,8 +314,12 @@ impl Timer for Tokio {
     }
 }
 
+fn over(store: MemoryStore) -> SessionManager {
+    SessionManager::new(Arc::new(store), Arc::new(Tokio))
+}
+
 fn manager() -> SessionManager {
-    SessionManager::new(Arc::new(MemoryStore::new(MemoryConfig::default())), Arc::new(Tokio))
+    over(MemoryStore::new(MemoryConfig::default()))
 }
 
 async fn running() -> Arc<SessionManager> {

@@ -110,7 +110,7 @@ impl Grants {
         }
     }
 
-    /// Removes the grant of this secret and any that ended before `now`.
+    /// Removes the grant of this secret.
     pub(crate) fn remove(&mut self, secret: SecretHash) {
         self.0.retain(|grant| grant.secret != secret);
     }

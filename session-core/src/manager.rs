@@ -92,8 +92,10 @@ impl SessionManager {
     ///
     /// The store's, when it does not answer; the manager is then still stopped.
     pub async fn start(&self) -> Result<(), Error> {
-        self.store.ping().await?;
-        self.gate.open();
+        if !self.is_running() {
+            self.store.ping().await?;
+            self.gate.open();
+        }
         Ok(())
     }
 

@@ -31,6 +31,8 @@ use crate::time::{Expired, Timestamp};
 /// - **Two handles on one backend are one store.** *`two_handles_are_one_store`*
 /// - **Dropping a future leaves the old state or the new**, never a mixture. *`a_cancelled_operation_leaves_the_old_or_the_new`*
 /// - **A backend that is away is [`Unavailable`](StoreError::Unavailable)**, never "not found".
+/// - **What comes from outside is validated by the types** before a store sees it, and an unknown name creates nothing.
+///   *`hostile_names_are_refused_before_the_backend`*
 /// - **Texts and values come back byte for byte.** *`hostile_texts_are_kept_verbatim`*
 /// - **Times are the store's own clock**, in milliseconds. *`sub_second_lifetimes_are_kept`*
 #[async_trait]
@@ -48,7 +50,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     ///
     /// [`AlreadyExists`](StoreError::AlreadyExists); [`Quota`](StoreError::Quota) for each of
     /// [`Limits`](crate::Limits) (*`sessions_are_limited_in_all`*, *`sessions_are_limited_per_principal`*,
-    /// *`creation_is_limited_in_rate`*, *`a_session_is_limited_in_size`*).
+    /// *`creation_is_limited_in_rate`*, *`a_session_is_limited_in_size`*), also when two writers reach it together
+    /// (*`writers_who_reach_a_limit_together_stay_within_it`*).
     async fn create(&self, new: NewSession) -> Result<Created, StoreError>;
 
     /// Loads a snapshot, in one round trip.
@@ -56,13 +59,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// - [`Load::Touch`] begins the idle timeout anew, [`Load::Peek`] leaves it alone. *`touch_slides_and_peek_does_not`*
     /// - A read-only grant never prolongs, whichever is asked. *`a_read_only_grant_reads_and_nothing_else`*
     /// - The absolute lifetime wins over any number of touches. *`both_lifetimes_hold_together`*
+    /// - No later change reaches a snapshot. *`a_snapshot_stays_what_it_was`*
     ///
     /// # Errors
     ///
     /// None of the control flow: what is not there is `None`.
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError>;
 
-    /// Applies a change and begins the idle timeout anew.
+    /// Applies a change and begins the idle timeout anew. *`an_update_slides`*
     ///
     /// - The change is merged in the store: writers of different fields never undo each other.
     ///   *`concurrent_writers_of_different_fields_all_survive`*
@@ -70,6 +74,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// - Each applied change counts the version up by one. *`every_change_counts_one_version`*
     /// - With an expected version it is a compare-and-set. *`a_stale_version_is_a_conflict`*,
     ///   *`racing_compare_and_sets_lose_nothing`*
+    /// - An added grant opens the session from then on, a revoked one nothing. *`an_added_grant_opens_and_a_revoked_one_does_not`*
     /// - A grant ends no later than the session and its giver's own. *`a_grant_ends_with_its_session_and_its_giver`*
     ///
     /// # Errors

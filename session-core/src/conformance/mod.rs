@@ -3,11 +3,39 @@
 //! A [`Harness`] makes stores and lets time elapse. With it, [`conformance_tests!`](crate::conformance_tests) gives one
 //! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it.
 //!
-//! ```ignore
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use session_core::conformance::{BoxFuture, Harness};
+//! use session_core::{Limits, SessionStore};
+//!
+//! # mod my_store { pub fn handles(_: session_core::Limits, _: usize) -> Vec<std::sync::Arc<dyn session_core::SessionStore>> { Vec::new() } }
+//! struct MyHarness;
+//!
+//! #[async_trait::async_trait]
+//! impl Harness for MyHarness {
+//!     async fn handles(&self, limits: Limits, count: usize) -> Vec<Arc<dyn SessionStore>> {
+//!         my_store::handles(limits, count)
+//!     }
+//!
+//!     async fn elapse(&self, duration: Duration) {
+//!         tokio::time::sleep(duration).await;
+//!     }
+//!
+//!     fn tick(&self) -> Duration {
+//!         Duration::from_secs(60)
+//!     }
+//!
+//!     fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+//!         let task = tokio::spawn(task);
+//!         Box::pin(async { task.await.expect("the task keeps the rule") })
+//!     }
+//! }
+//!
 //! mod conformance {
 //!     session_core::conformance_tests! {
 //!         #[tokio::test(start_paused = true)]
-//!         super::MyHarness::new()
+//!         super::MyHarness
 //!     }
 //! }
 //! ```

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use futures_util::future::{Either, poll_immediate, select};
+use futures_util::future::{poll_immediate, select};
 
 use super::harness::{Fixture, Harness, alice, assert_answer, long, roomy, set, state_name, store, text_of};
 use crate::change::Change;
@@ -58,11 +58,12 @@ fn both(round: usize) -> Change {
 }
 
 /// Lets an operation run until it has been looked at `polls` times, with the runtime's other work in between, and drops
-/// it; in the last rounds of eight lets it race with a moment of time instead.
+/// it. In the last round of eight it races with a moment of random length instead.
 async fn interrupt<T>(harness: &dyn Harness, polls: usize, operation: impl Future<Output = T>) {
     let mut operation = pin!(operation);
     if polls == 7 {
-        if let Either::Right(_) = select(operation, harness.elapse(harness.tick() / 50)).await {}
+        let random = u32::from(SessionName::mint().locator().as_bytes()[0]);
+        select(operation, harness.elapse(harness.tick() / 20 * random / 256)).await;
         return;
     }
     for _ in 0..polls {

@@ -1,0 +1,164 @@
+//! What the manager adds to a store: typed state, names minted here, and a beginning and an end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use session_core::{
+    Change, Error, Lifetimes, Owner, Placed, SessionKey, SessionManager, StateValue, StoreError, Timer,
+};
+use session_memory::MemoryStore;
+
+struct TokioTimer;
+
+#[async_trait]
+impl Timer for TokioTimer {
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+async fn manager() -> SessionManager {
+    let manager = SessionManager::new(Arc::new(MemoryStore::default()), Arc::new(TokioTimer));
+    manager.start().await.expect("a store in memory is there");
+    manager
+}
+
+async fn open(manager: &SessionManager) -> SessionKey {
+    let opened = manager.open(Owner::Anonymous, Change::new()).await.expect("there is room");
+    manager.resolve(Owner::Anonymous, &opened.name.expose()).expect("a name that was given")
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Cart {
+    items: Vec<String>,
+}
+
+#[tokio::test]
+async fn state_is_typed_at_the_edge() {
+    let manager = manager().await;
+    let key = open(&manager).await;
+    assert_eq!(manager.get::<Cart>(&key, "cart").await.expect("the session is live"), None);
+    let cart = Cart { items: vec!["tea".to_owned()] };
+    manager.set(&key, "cart", &cart).await.expect("the session is live");
+    manager.set(&key, "other", &7).await.expect("the session is live");
+    assert_eq!(manager.get(&key, "cart").await.expect("the session is live"), Some(cart));
+    manager.remove(&key, "cart").await.expect("the session is live");
+    assert_eq!(manager.get::<Cart>(&key, "cart").await.expect("the session is live"), None);
+    assert_eq!(manager.get(&key, "other").await.expect("the session is live"), Some(7));
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_that_names_it() {
+    let manager = manager().await;
+    let key = open(&manager).await;
+    manager.set(&key, "cart", &"a text, which is private").await.expect("the session is live");
+    let error = manager.get::<Cart>(&key, "cart").await.expect_err("a text is no cart");
+    assert!(matches!(&error, Error::Decode { name, .. } if name == "cart"), "{error:?}");
+    assert!(error.to_string().contains("`cart`") && !error.to_string().contains("private"), "{error}");
+
+    let garbage = Change::new().set("cart".parse().expect("a name"), StateValue::from(b"\xff{".as_slice()));
+    manager.update(&key, garbage).await.expect("bytes are bytes to a store");
+    manager.get::<Cart>(&key, "cart").await.expect_err("garbage is no cart");
+    let answer = manager.update_with(&key, "cart", |cart: Option<Cart>| cart.unwrap_or(Cart { items: vec![] })).await;
+    assert!(matches!(answer, Err(Error::Decode { .. })), "what cannot be read is not written over: {answer:?}");
+}
+
+#[tokio::test]
+async fn hostile_names_are_errors_that_ask_no_store() {
+    let manager = manager().await;
+    let key = open(&manager).await;
+    for name in ["", ".reserved", "a b", "{}", "a\r\n", "名前"] {
+        let answer = manager.set(&key, name, &1).await;
+        assert!(matches!(answer, Err(Error::StateName(_))), "{name:?}: {answer:?}");
+        let answer = manager.resolve(Owner::Anonymous, name);
+        assert!(matches!(answer, Err(Error::Name(_))), "{name:?}: {answer:?}");
+    }
+    let answer = manager.set_working_directory(Owner::Anonymous, None, Path::new("")).await;
+    assert!(matches!(answer, Err(Error::Text(_))), "{answer:?}");
+    assert_eq!(manager.session_count().await.expect("the store answers"), 1, "nothing was opened");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_of_many_tasks_counts_every_increment() {
+    const TASKS: u32 = 32;
+    const INCREMENTS: u32 = 20;
+    let manager = Arc::new(manager().await);
+    let key = open(&manager).await;
+    let tasks = (0..TASKS).map(|_| {
+        let manager = manager.clone();
+        tokio::spawn(async move {
+            for _ in 0..INCREMENTS {
+                let next = |count: Option<u32>| count.unwrap_or_default() + 1;
+                manager.update_with(&key, "counter", next).await.expect("a turn comes");
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.expect("no task panics");
+    }
+    assert_eq!(manager.get(&key, "counter").await.expect("the session is live"), Some(TASKS * INCREMENTS));
+}
+
+#[tokio::test]
+async fn a_working_directory_opens_a_session_only_under_a_name_minted_here() {
+    let manager = manager().await;
+    let directory = Path::new("/srv/shop");
+    let placed = manager.set_working_directory(Owner::Anonymous, None, directory).await.expect("there is room");
+    let Placed::Opened(opened) = placed else { panic!("without a key a session is opened, not {placed:?}") };
+    let key = SessionKey::by_name(Owner::Anonymous, &opened.name);
+    assert_eq!(manager.get_working_directory(&key).await.expect("it is live").as_deref(), Some(directory));
+
+    assert!(manager.end(&key).await.expect("it is live"));
+    let late = manager.set_working_directory(Owner::Anonymous, Some(&key), directory).await;
+    assert!(matches!(late, Err(Error::Store(StoreError::NotFound))), "an ended name opens nothing: {late:?}");
+    assert_eq!(manager.session_count().await.expect("the store answers"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_live_as_long_as_the_manager_says() {
+    let lifetimes = Lifetimes::new(Duration::from_secs(2), Duration::from_secs(5)).expect("valid lifetimes");
+    let manager = SessionManager::new(Arc::new(MemoryStore::default()), Arc::new(TokioTimer)).with_lifetimes(lifetimes);
+    manager.start().await.expect("a store in memory is there");
+    let key = open(&manager).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        manager.load(&key).await.expect("a session in use lives");
+    }
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let late = manager.load(&key).await;
+    assert!(matches!(late, Err(Error::Store(StoreError::NotFound))), "five seconds are over: {late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_waits_for_its_grace_time_and_no_longer() {
+    let manager = Arc::new(manager().await);
+    let key = open(&manager).await;
+    assert!(manager.stop().await, "nothing is in flight");
+    manager.start().await.expect("a stopped manager starts again");
+
+    let busy = manager.clone();
+    let task = tokio::spawn(async move {
+        // Nobody ever lets this writer win, so it stays in flight for a while.
+        let store = busy.store().clone();
+        let disturb = |count: Option<u32>| {
+            let (store, disturbed) = (store.clone(), key);
+            futures_util::FutureExt::now_or_never(async move { store.update(&disturbed, Change::new()).await });
+            count.unwrap_or_default() + 1
+        };
+        busy.update_with(&key, "counter", disturb).await
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let begun = tokio::time::Instant::now();
+    let all_left = manager.stop().await;
+    assert!(!all_left, "an operation is still in flight");
+    assert!(begun.elapsed() >= SessionManager::DEFAULT_GRACE, "the grace time was kept");
+    assert!(!manager.is_running());
+    let refused = manager.load(&key).await;
+    assert!(matches!(refused, Err(Error::NotRunning)), "{refused:?}");
+    let answer = task.await.expect("no task panics");
+    assert!(matches!(answer, Err(Error::Store(StoreError::Conflict))), "it ends within its attempts: {answer:?}");
+    assert!(manager.stop().await, "and then nothing is in flight");
+}

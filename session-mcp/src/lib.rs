@@ -1,1 +1,40 @@
-//! session-mcp
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod lifespan;
+mod timer;
+
+mod connection;
+mod error;
+mod owner;
+mod resolve;
+mod session;
+mod source;
+mod with_sessions;
+
+mod server;
+mod tools;
+
+#[cfg(feature = "http")]
+mod http;
+#[cfg(any(feature = "stdio", feature = "http"))]
+mod serve;
+#[cfg(feature = "stdio")]
+mod stdio;
+
+pub use config::{Config, InvalidStoreUrl, LimitsConfig, LogFormat, StoreUrl};
+pub use error::SessionError;
+#[cfg(feature = "http")]
+pub use http::{Endpoint, serve_http};
+pub use lifespan::{Lifespan, StartError};
+pub use resolve::SESSION_ARGUMENT;
+#[cfg(any(feature = "stdio", feature = "http"))]
+pub use serve::ServeError;
+pub use server::SessionServer;
+pub use session::Session;
+pub use source::Source;
+#[cfg(feature = "stdio")]
+pub use stdio::{serve_connection, serve_stdio};
+pub use timer::TokioTimer;
+pub use tools::{Durability, SessionTools, accept_handles};
+pub use with_sessions::WithSessions;

@@ -1,0 +1,27 @@
+//! The log: on standard error, because standard output belongs to the protocol.
+
+use std::io::{IsTerminal as _, stderr};
+
+use session_mcp::LogFormat;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Begins to log what `RUST_LOG` asks for, by default what this program says and the warnings of others.
+pub(crate) fn begin(format: LogFormat) {
+    let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,session_mcp=info"));
+    // Below this level rmcp writes session names and arguments into its log, whatever is asked for.
+    let safe = filter_fn(|metadata| !metadata.target().starts_with("rmcp") || *metadata.level() <= LevelFilter::WARN);
+    let lines = match format {
+        LogFormat::Text => layer().with_writer(stderr).with_ansi(stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer().json().flatten_event(true).with_writer(stderr).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(wanted.and(safe))).init();
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not what: a message can hold anything a client sent.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a call failed by a panic");
+    }));
+}

@@ -1,0 +1,95 @@
+//! From flags, variables and a file to one configuration.
+
+use std::path::{Path, PathBuf};
+
+use figment::error::Kind;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::{Error, Figment};
+use session_mcp::Config;
+
+use crate::cli::Cli;
+
+/// Merges what flags, variables and the file say, in this order of precedence, over the defaults.
+///
+/// # Errors
+///
+/// [`SettingsError`] names the key and where it was set.
+pub(crate) fn load(cli: &Cli) -> Result<Config, SettingsError> {
+    let mut figment = Figment::new();
+    if let Some(path) = &cli.config {
+        figment = figment.merge(Toml::string(&read(path)?));
+    }
+    figment = figment.merge(Env::prefixed(PREFIX).ignore(&["config"]).split("__")).merge(Serialized::defaults(cli));
+    figment.extract().map_err(|error| SettingsError::Invalid(describe(error, cli.config.as_deref())))
+}
+
+const PREFIX: &str = "SESSION_MCP_";
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the config file {}: {source}; pass the path of a TOML file to --config", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A setting is unknown or cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Says in one sentence which setting is wrong, where it was set, and what would be right. Never the value, which can
+/// hold a password.
+fn describe(error: Error, file: Option<&Path>) -> String {
+    let origin = error.metadata.as_ref().map_or("", |metadata| metadata.name.as_ref());
+    let place = if origin.contains("environment") {
+        "in a variable SESSION_MCP_…".to_owned()
+    } else if origin.contains("TOML") {
+        format!("in {}", file.unwrap_or(Path::new("the config file")).display())
+    } else {
+        "in a flag".to_owned()
+    };
+    let key = error.path.join(".");
+    match error.kind {
+        Kind::UnknownField(name, known) => {
+            let section = error.path.split_last().map(|(_, section)| section.join(".")).unwrap_or_default();
+            let full = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            let unknown = full(&name);
+            match nearest(&name, known) {
+                Some(near) => format!("unknown key `{unknown}` {place}; did you mean `{}`?", full(near)),
+                None => format!("unknown key `{unknown}` {place}; the keys are {}", known.join(", ")),
+            }
+        }
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+            format!("the key `{key}` {place} must be {expected}{}", hint(&key))
+        }
+        Kind::UnknownVariant(_, known) => format!("the key `{key}` {place} must be one of {}", known.join(", ")),
+        Kind::Message(message) if key.is_empty() => format!("the settings {place} are not valid: {message}"),
+        Kind::Message(message) => format!("the key `{key}` {place} is not valid: {message}"),
+        kind => format!("the key `{key}` {place} is not valid: {kind}"),
+    }
+}
+
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let scored = known.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
+}
+
+/// What a time or an address looks like.
+fn hint(key: &str) -> &'static str {
+    match key {
+        "http" => ", such as \"127.0.0.1:8787\"",
+        "limits.evict_after" => TIME,
+        key if ["timeout", "lifetime", "interval"].iter().any(|word| key.ends_with(word)) => TIME,
+        _ => "",
+    }
+}
+
+const TIME: &str = " with its unit, such as \"30m\" or \"24h\"";

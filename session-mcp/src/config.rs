@@ -1,0 +1,262 @@
+//! What an operator can set.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
+
+/// What an operator can set. Every field has a default; an unknown key is refused by its name.
+///
+/// ```
+/// # use session_mcp::Config;
+/// # use std::time::Duration;
+/// let config: Config = serde_json::from_str(r#"{ "idle_timeout": "30m", "limits": { "sessions": 500 } }"#)?;
+/// assert_eq!(config.idle_timeout, Duration::from_secs(1800));
+/// assert!(serde_json::from_str::<Config>(r#"{ "idle_timout": "30m" }"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "a configuration is written as a literal over `..Config::default()`")]
+pub struct Config {
+    /// Where the binary listens for HTTP; stdio if it is not set. [`serve_http`](crate::serve_http) is given its
+    /// listener instead.
+    pub http: Option<SocketAddr>,
+    /// Where the sessions are kept.
+    pub store: StoreUrl,
+    /// How long a session lives without being used.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// How long a session lives at all.
+    #[serde(with = "humantime_serde")]
+    pub absolute_lifetime: Duration,
+    /// How often at the latest the memory of expired sessions is freed.
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    /// How long calls in flight are waited for when the server is to end.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// Which values of `Host` are served over HTTP, as names or `name:port`; `*` alone for any.
+    #[serde(deserialize_with = "list")]
+    pub allowed_hosts: Vec<String>,
+    /// Which values of `Origin` are served over HTTP, `:*` for any port; `*` alone for any. Requests without one are
+    /// not from a browser and are always served.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+    /// The longest request body over HTTP, in bytes.
+    pub body_limit: usize,
+    /// How much clients can make the store keep.
+    pub limits: LimitsConfig,
+    /// How the binary writes its log.
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The lifetimes of new sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLifetime`] names the one that no session can have.
+    pub fn lifetimes(&self) -> Result<Lifetimes, InvalidLifetime> {
+        Lifetimes::new(self.idle_timeout, self.absolute_lifetime)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let list = |items: &[&str]| items.iter().map(ToString::to_string).collect();
+        Self {
+            http: None,
+            store: StoreUrl::memory(),
+            idle_timeout: Lifetimes::DEFAULT_IDLE,
+            absolute_lifetime: Lifetimes::DEFAULT_ABSOLUTE,
+            sweep_interval: Duration::from_secs(60 * 60),
+            drain_timeout: Duration::from_secs(10),
+            allowed_hosts: list(&["localhost", "127.0.0.1", "::1"]),
+            allowed_origins: list(&["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]),
+            body_limit: 4 * 1024 * 1024,
+            limits: LimitsConfig::default(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// How much clients can make a store keep; see [`Limits`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "limits are written as a literal over `..LimitsConfig::default()`")]
+pub struct LimitsConfig {
+    /// Live sessions in all.
+    pub sessions: u64,
+    /// Live sessions of one principal.
+    pub sessions_per_principal: u64,
+    /// How long a principal's own session must have been idle before their next one may take its place.
+    #[serde(with = "humantime_serde")]
+    pub evict_after: Duration,
+    /// Sessions that one principal may open in a minute; 0 for any number.
+    pub created_per_minute: u32,
+    /// Handles of one session.
+    pub grants: usize,
+    /// Values of one session.
+    pub state_names: usize,
+    /// Bytes of one value.
+    pub value_bytes: usize,
+    /// Bytes of one session.
+    pub session_bytes: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            sessions: limits.sessions,
+            sessions_per_principal: limits.sessions_per_principal,
+            evict_after: limits.evict_after,
+            created_per_minute: limits.creation_rate.map_or(0, |rate| rate.count),
+            grants: limits.grants,
+            state_names: limits.state_names,
+            value_bytes: limits.value_bytes,
+            session_bytes: limits.session_bytes,
+        }
+    }
+}
+
+impl From<&LimitsConfig> for Limits {
+    fn from(config: &LimitsConfig) -> Self {
+        let rate = Rate { count: config.created_per_minute, per: Duration::from_secs(60) };
+        Self {
+            sessions: config.sessions,
+            sessions_per_principal: config.sessions_per_principal,
+            evict_after: config.evict_after,
+            creation_rate: (rate.count > 0).then_some(rate),
+            grants: config.grants,
+            state_names: config.state_names,
+            value_bytes: config.value_bytes,
+            session_bytes: config.session_bytes,
+        }
+    }
+}
+
+/// Where sessions are kept: `memory`, or a Redis URL in one of the forms `redis://`, `rediss://`, `redis+cluster://` and
+/// `redis+sentinel://`. `Debug` shows the form alone, since a URL can hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+cluster", "redis+sentinel"];
+
+    /// The memory of this process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self("memory".to_owned())
+    }
+
+    /// Which form it has: `memory`, or a URL's scheme.
+    #[must_use]
+    pub fn form(&self) -> &str {
+        self.0.split_once("://").map_or(&self.0, |(scheme, _)| scheme)
+    }
+
+    /// The whole of it, password included.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = InvalidStoreUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStoreUrl> {
+        let known = text == "memory" || text.split_once("://").is_some_and(|(form, _)| Self::SCHEMES.contains(&form));
+        if known { Ok(Self(text.to_owned())) } else { Err(InvalidStoreUrl) }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({})", self.form())
+    }
+}
+
+/// A text that names no store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a store is `memory` or a URL that begins with redis://, rediss://, redis+cluster:// or redis+sentinel://")]
+pub struct InvalidStoreUrl;
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "server", derive(clap::ValueEnum, serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "for people or for programs")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// A list, or one text with commas between the items, as a variable has it.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Items;
+
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of texts")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_any(Items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_url_never_shows_its_password() {
+        let url: StoreUrl = "redis://user:hunter2@db:6379".parse().expect("a known form");
+        let config = Config { store: url, ..Config::default() };
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+    }
+
+    #[test]
+    fn a_list_is_a_list_or_one_text_with_commas() {
+        let from = |json: &str| serde_json::from_str::<Config>(json).expect("valid").allowed_hosts;
+        assert_eq!(from(r#"{ "allowed_hosts": ["a", "b:1"] }"#), ["a", "b:1"]);
+        assert_eq!(from(r#"{ "allowed_hosts": "a, b:1" }"#), ["a", "b:1"]);
+    }
+
+    #[test]
+    fn no_creations_per_minute_means_any_number() {
+        let limits = Limits::from(&LimitsConfig { created_per_minute: 0, ..LimitsConfig::default() });
+        assert_eq!(limits.creation_rate, None);
+        assert_eq!(Limits::from(&LimitsConfig::default()), Limits::default());
+    }
+}

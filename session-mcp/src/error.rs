@@ -1,0 +1,155 @@
+//! What a call gets instead of its session.
+
+use std::time::Duration;
+
+use rmcp::ErrorData;
+use rmcp::handler::server::tool::IntoCallToolResult;
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
+use serde_json::{Value, json};
+use session_core::{Error, Quota, StoreError};
+
+/// What a call gets instead of its session.
+///
+/// In a tool, `?` makes it a *tool execution error*: a sentence that tells the model what to do, and beside it
+/// `{"error": …, "message": …}`, with `retry_after_ms` where trying again helps. That holds for methods that return
+/// `Result<_, SessionError>` and, behind [`WithSessions`](crate::WithSessions), for those that return
+/// `Result<_, ErrorData>`. In a prompt or a resource it becomes a JSON-RPC error with the same data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The call brings no session and its protocol version has none.
+    #[error("this call belongs to no session: call `open_session`, then pass the handle it returns as `session`")]
+    NoSession,
+    /// The `session` argument is not a handle. It is never passed over in favour of another session.
+    #[error("the argument `session` is no session handle: pass it exactly as `open_session` returned it")]
+    InvalidHandle,
+    /// The session has ended, has expired or never was, which are one case.
+    #[error(
+        "there is no such session: it has ended, has expired, or never was; call `open_session` for a new one, and \
+         pass the handle it returns as `session`"
+    )]
+    NotFound,
+    /// An argument cannot be used.
+    #[error("the argument `{name}` {problem}")]
+    Argument {
+        /// Which.
+        name: &'static str,
+        /// What is the matter with it, and what to pass instead.
+        problem: &'static str,
+    },
+    /// The session has as many handles as it can.
+    #[error("this session has its limit of {max} handles: use one that it gave before")]
+    Handles {
+        /// The limit.
+        max: usize,
+    },
+    /// The handler is not wrapped in [`WithSessions`](crate::WithSessions).
+    #[error("this server does not resolve sessions; its author finds why in the documentation of `WithSessions`")]
+    NotWrapped,
+    /// What the manager or its store answered.
+    #[error(transparent)]
+    Manager(Error),
+}
+
+impl SessionError {
+    /// Names the kind of error, for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSession => "no_session",
+            Self::InvalidHandle | Self::Manager(Error::Name(_)) => "invalid_handle",
+            Self::NotFound => "not_found",
+            Self::Argument { .. } | Self::Manager(Error::StateName(_) | Error::Text(_) | Error::Encode { .. }) => {
+                "invalid_argument"
+            }
+            Self::Handles { .. } | Self::Manager(Error::Store(StoreError::Quota(_))) => "quota",
+            Self::Manager(Error::Decode { .. }) => "wrong_type",
+            Self::Manager(Error::Store(StoreError::ReadOnly)) => "read_only",
+            Self::Manager(Error::Store(StoreError::Conflict)) => "conflict",
+            Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => "unavailable",
+            Self::NotWrapped | Self::Manager(_) => "internal",
+        }
+    }
+
+    /// After which time trying again makes sense, if it does at all.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Manager(Error::Store(StoreError::Quota(Quota::CreationRate { retry_after }))) => Some(*retry_after),
+            Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+
+    fn to_data(&self) -> Value {
+        let mut data = json!({ "error": self.code(), "message": self.to_string() });
+        if let Some(after) = self.retry_after() {
+            data["retry_after_ms"] = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        data
+    }
+
+    /// Tells the operator what the client is not told: which defect or outage it was.
+    fn log(&self) {
+        let Self::Manager(Error::Store(error)) = self else { return };
+        match error {
+            StoreError::Unavailable { store, .. } => tracing::warn!(store, "the session store does not answer"),
+            StoreError::Defect { store, .. } => tracing::error!(store, "the session store holds a defect"),
+            _ => {}
+        }
+    }
+}
+
+impl From<Error> for SessionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(StoreError::NotFound) => Self::NotFound,
+            error => Self::Manager(error),
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl IntoCallToolResult for SessionError {
+    fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
+        self.log();
+        Ok(tool_error(self.to_string(), self.to_data()).into())
+    }
+}
+
+impl From<SessionError> for ErrorData {
+    fn from(error: SessionError) -> Self {
+        error.log();
+        let code = match error.code() {
+            "unavailable" | "internal" => ErrorCode::INTERNAL_ERROR,
+            _ => ErrorCode::INVALID_PARAMS,
+        };
+        Self::new(code, error.to_string(), Some(json!({ MARK: error.to_data() })))
+    }
+}
+
+/// Turns an error that `?` made of a [`SessionError`] into the tool execution error it should be; leaves others alone.
+pub(crate) fn into_tool_answer(error: ErrorData) -> Result<CallToolResponse, ErrorData> {
+    match error.data.as_ref().and_then(|data| data.get(MARK)) {
+        Some(data) => Ok(tool_error(error.message.to_string(), data.clone()).into()),
+        None => Err(error),
+    }
+}
+
+/// A tool execution error: a sentence for the model, data for programs.
+pub(crate) fn tool_error(message: String, data: Value) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(message)]);
+    result.structured_content = Some(data);
+    result
+}
+
+/// What a client should wait for a store that is away.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Under which key an [`ErrorData`] carries what it was made of.
+const MARK: &str = "session";

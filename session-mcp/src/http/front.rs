@@ -1,0 +1,145 @@
+//! What HTTP alone knows, before and after rmcp.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, LengthLimitError};
+use serde::de::IgnoredAny;
+use serde_json::json;
+use session_core::{SessionKey, SessionManager, SessionName};
+use tokio_util::task::TaskTracker;
+
+use crate::owner::owner;
+
+use super::trouble::Trouble;
+
+/// What the front needs to know.
+#[derive(Clone)]
+pub(super) struct Front {
+    sessions: Arc<SessionManager>,
+    calls: TaskTracker,
+    body_limit: usize,
+}
+
+impl Front {
+    pub(super) fn new(sessions: Arc<SessionManager>, calls: TaskTracker, body_limit: usize) -> Self {
+        Self { sessions, calls, body_limit }
+    }
+}
+
+/// Handles a request around rmcp.
+pub(super) async fn handle(State(front): State<Front>, request: Request, next: Next) -> Response {
+    match *request.method() {
+        Method::POST => post(&front, request, next).await,
+        Method::DELETE => delete(&front, request, next).await,
+        _ => answer(request, next).await,
+    }
+}
+
+/// Lets rmcp answer, and turns its 500 into a 503 where the session store is the reason.
+async fn answer(request: Request, next: Next) -> Response {
+    let (response, trouble) = Trouble::watch(next.run(request)).await;
+    match trouble {
+        Some(trouble) if response.status().is_server_error() => unavailable(trouble),
+        _ => response,
+    }
+}
+
+/// Limits the body and says what is wrong with one that is no message. The call counts as in flight until the last byte
+/// of its answer was sent.
+async fn post(front: &Front, request: Request, next: Next) -> Response {
+    let call = front.calls.token();
+    let (parts, body) = request.into_parts();
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > front.body_limit) {
+        return too_large(front.body_limit);
+    }
+    let body = match to_bytes(body, front.body_limit).await {
+        Ok(body) => body,
+        Err(error) if is_length_limit(&error) => return too_large(front.body_limit),
+        Err(_) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
+    };
+    let is_json = is_json(&parts.headers);
+    let response = answer(Request::from_parts(parts, Body::from(body.clone())), next).await;
+    if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return not_a_message(&body);
+    }
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _in_flight = &call;
+            frame
+        }))
+    })
+}
+
+/// Lets rmcp check the request and close its stream, then ends the session in the store. rmcp's own answer is 202, also
+/// for what was never there.
+async fn delete(front: &Front, request: Request, next: Next) -> Response {
+    let name = session_name(request.headers());
+    let response = answer(request, next).await;
+    if response.status() != StatusCode::ACCEPTED {
+        return response;
+    }
+    let Some(name) = name else { return no_session() };
+    match front.sessions.end(&SessionKey::by_name(owner(), &name)).await {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => no_session(),
+        Err(error) => {
+            let (_, trouble) = Trouble::watch(async { Trouble::note(&error) }).await;
+            trouble.map_or_else(no_session, unavailable)
+        }
+    }
+}
+
+fn session_name(headers: &HeaderMap) -> Option<SessionName> {
+    headers.get("mcp-session-id")?.to_str().ok()?.parse().ok()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
+}
+
+/// What rmcp did not take for a message: no JSON, or JSON of another kind.
+fn not_a_message(body: &Bytes) -> Response {
+    if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+        return refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "the request's body is not JSON");
+    }
+    refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body is not one JSON-RPC message of MCP")
+}
+
+fn too_large(limit: usize) -> Response {
+    let message = format!("the request's body is larger than this server's limit of {limit} bytes");
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &message)
+}
+
+fn no_session() -> Response {
+    refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, "there is no such session; initialize a new one")
+}
+
+fn unavailable(trouble: Trouble) -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, trouble.message);
+    let seconds = trouble.retry_after.as_millis().div_ceil(1000).to_string();
+    let seconds = HeaderValue::from_str(&seconds).expect("digits are a header's value");
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
+}
+
+/// A JSON-RPC error that answers no request in particular.
+fn refuse(status: StatusCode, code: i32, message: &str) -> Response {
+    let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    (status, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
+}
+
+const PARSE_ERROR: i32 = -32_700;
+const INVALID_REQUEST: i32 = -32_600;
+const INTERNAL_ERROR: i32 = -32_603;

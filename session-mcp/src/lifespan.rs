@@ -1,0 +1,138 @@
+//! From a configuration to a running manager, and its end.
+
+use std::sync::Arc;
+
+use session_core::{BoxError, Error, InvalidLifetime, SessionManager, SessionStore};
+
+use crate::config::Config;
+use crate::timer::TokioTimer;
+use crate::tools::{Durability, SessionTools};
+
+/// The time in which a server has sessions: it builds the store that the configuration names, starts a manager over it,
+/// and stops it at the end.
+///
+/// ```
+/// # use session_mcp::{Config, Lifespan};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let lifespan = Lifespan::begin(&Config::default()).await?;
+/// let sessions = lifespan.sessions();
+/// // … serve with `sessions` …
+/// lifespan.end().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Lifespan {
+    sessions: Arc<SessionManager>,
+    durability: Durability,
+}
+
+impl Lifespan {
+    /// Builds the store and starts the manager. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what to change in the configuration.
+    pub async fn begin(config: &Config) -> Result<Self, StartError> {
+        let lifetimes = config.lifetimes()?;
+        let (store, durability) = store(config)?;
+        let sessions =
+            SessionManager::new(store, Arc::new(TokioTimer)).with_lifetimes(lifetimes).with_grace(config.drain_timeout);
+        sessions.start().await.map_err(StartError::Manager)?;
+        Ok(Self { sessions: Arc::new(sessions), durability })
+    }
+
+    /// The running manager.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<SessionManager> {
+        Arc::clone(&self.sessions)
+    }
+
+    /// The session tools that suit this store.
+    #[must_use]
+    pub fn tools(&self) -> SessionTools {
+        SessionTools::new(self.sessions.lifetimes(), self.durability)
+    }
+
+    /// Makes this the manager of the process; see [`SessionManager::install`]. `false` if the process has one.
+    pub fn install(&self) -> bool {
+        self.sessions().install().is_ok()
+    }
+
+    /// Stops the manager. `false` if operations in flight took longer than the configured time.
+    pub async fn end(self) -> bool {
+        self.sessions.stop().await
+    }
+}
+
+/// Why sessions cannot be served with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A lifetime that no session can have.
+    #[error(transparent)]
+    Lifetime(#[from] InvalidLifetime),
+    /// The store is not one that this build has.
+    #[error("this build has no store `{form}`; {advice}")]
+    NoStore {
+        /// The store's form, without its address.
+        form: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The store's configuration cannot be used.
+    #[error("the store `{form}` cannot be used: {source}")]
+    Store {
+        /// The store's form, without its address.
+        form: String,
+        /// Why not.
+        source: BoxError,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Manager(Error),
+    /// A list that would refuse everybody.
+    #[error("`{key}` is empty, which would refuse every request; list what to serve, or `*` for any")]
+    Empty {
+        /// The list's key.
+        key: &'static str,
+    },
+}
+
+type Store = (Arc<dyn SessionStore>, Durability);
+
+fn store(config: &Config) -> Result<Store, StartError> {
+    match config.store.form() {
+        "memory" => memory(config),
+        form => Err(redis(form, config.store.expose())),
+    }
+}
+
+#[cfg(feature = "memory")]
+fn memory(config: &Config) -> Result<Store, StartError> {
+    use session_memory::{MemoryConfig, MemoryStore};
+
+    let memory = MemoryConfig { limits: (&config.limits).into(), sweep_interval: config.sweep_interval };
+    Ok((Arc::new(MemoryStore::new(memory)), Durability::Process))
+}
+
+#[cfg(not(feature = "memory"))]
+fn memory(_: &Config) -> Result<Store, StartError> {
+    Err(StartError::NoStore { form: "memory".to_owned(), advice: "build it with the feature `memory`" })
+}
+
+/// Says why a Redis store cannot be used: this version has its configuration only.
+#[cfg(feature = "redis")]
+fn redis(form: &str, url: &str) -> StartError {
+    match url.parse::<session_redis::RedisConfig>() {
+        Ok(_) => StartError::NoStore { form: form.to_owned(), advice: NO_REDIS },
+        Err(error) => StartError::Store { form: form.to_owned(), source: error.into() },
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(form: &str, _: &str) -> StartError {
+    StartError::NoStore { form: form.to_owned(), advice: NO_REDIS }
+}
+
+const NO_REDIS: &str = "this version keeps sessions in memory only, so set the store to `memory`";

@@ -1,0 +1,229 @@
+//! A call's session, as a tool or a prompt takes it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rmcp::ErrorData;
+use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use session_core::{
+    Change, Mode, NewGrant, Opened, Owner, Quota, Session as Snapshot, SessionKey, SessionManager, SessionName,
+    StoreError, Text, Timestamp, Updated,
+};
+
+use crate::error::SessionError;
+use crate::resolve::{Found, Unresolved};
+use crate::source::Source;
+
+/// A call's session, as a parameter of a `#[tool]` or `#[prompt]` method, in any place.
+///
+/// Taking it costs nothing and never fails for a call that has no session: the store is asked when a method is called,
+/// and each method says then what is missing. Cloning shares it.
+///
+/// ```
+/// # use session_mcp::{Session, SessionError};
+/// # struct Shop;
+/// # #[rmcp::tool_router]
+/// # impl Shop {
+/// #[rmcp::tool(description = "Puts something into the cart")]
+/// async fn add(&self, session: Session) -> Result<String, SessionError> {
+///     let items = session.update_with("items", |items: Option<u32>| items.unwrap_or(0) + 1).await?;
+///     Ok(format!("{items} in the cart"))
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Call>);
+
+struct Call {
+    sessions: Arc<SessionManager>,
+    owner: Owner,
+    found: Result<Found, Unresolved>,
+}
+
+impl Session {
+    pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
+        Self(Arc::new(Call { sessions, owner, found }))
+    }
+
+    /// The key under which the store has the session. Asks no store, so the session may have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NoSession`], [`SessionError::InvalidHandle`].
+    pub fn key(&self) -> Result<SessionKey, SessionError> {
+        Ok(self.found()?.key(self.0.owner))
+    }
+
+    /// How the call reached its session. Asks no store.
+    ///
+    /// # Errors
+    ///
+    /// As [`key`](Self::key).
+    pub fn source(&self) -> Result<Source, SessionError> {
+        Ok(self.found()?.source())
+    }
+
+    /// Whose the call is, whether or not it has a session.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.0.owner
+    }
+
+    /// Loads the session as a use of it: a snapshot that later changes do not reach.
+    ///
+    /// # Errors
+    ///
+    /// As [`key`](Self::key); [`SessionError::NotFound`]; that the store is away.
+    pub async fn load(&self) -> Result<Snapshot, SessionError> {
+        Ok(self.0.sessions.load(&self.key()?).await?)
+    }
+
+    /// Applies a change, all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and what [`SessionManager::update`] refuses.
+    pub async fn update(&self, change: Change) -> Result<Updated, SessionError> {
+        Ok(self.0.sessions.update(&self.key()?, change).await?)
+    }
+
+    /// Reads a state value. `None` if there is none under this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and if what is kept is no `T`.
+    pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
+        Ok(self.0.sessions.get(&self.key()?, name).await?)
+    }
+
+    /// Keeps a state value under a name. Writers of other names are not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn set<T: Serialize + Sync>(&self, name: &str, value: &T) -> Result<Updated, SessionError> {
+        Ok(self.0.sessions.set(&self.key()?, name, value).await?)
+    }
+
+    /// Removes a state value; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn remove(&self, name: &str) -> Result<Updated, SessionError> {
+        Ok(self.0.sessions.remove(&self.key()?, name).await?)
+    }
+
+    /// Replaces a state value by what `next` makes of it, without losing what other calls write meanwhile.
+    ///
+    /// `next` runs once for each attempt and must not act on anything else.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::update_with`].
+    pub async fn update_with<T, F>(&self, name: &str, next: F) -> Result<T, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync,
+        F: FnMut(Option<T>) -> T + Send,
+    {
+        Ok(self.0.sessions.update_with(&self.key()?, name, next).await?)
+    }
+
+    /// The directory the session works in, if it was set.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn working_directory(&self) -> Result<Option<PathBuf>, SessionError> {
+        Ok(self.0.sessions.get_working_directory(&self.key()?).await?)
+    }
+
+    /// Sets the directory the session works in. It is kept as it is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update), and if the path is not 1 to 4,096 bytes of UTF-8.
+    pub async fn set_working_directory(&self, directory: &Path) -> Result<Updated, SessionError> {
+        let directory = Text::from_path(directory).map_err(session_core::Error::from)?;
+        self.update(Change::new().working_directory(directory)).await
+    }
+
+    /// When the session ends if it is not used after this.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn expires_at(&self) -> Result<Timestamp, SessionError> {
+        Ok(self.load().await?.expires_at())
+    }
+
+    /// When the session's absolute lifetime ends, however much it is used.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn ends_at(&self) -> Result<Timestamp, SessionError> {
+        Ok(self.load().await?.ends_at)
+    }
+
+    /// Ends the session, under all of its names.
+    ///
+    /// # Errors
+    ///
+    /// As [`key`](Self::key); [`SessionError::NotFound`] if it had ended already; if the handle may only read.
+    pub async fn end(&self) -> Result<(), SessionError> {
+        if self.0.sessions.end(&self.key()?).await? { Ok(()) } else { Err(SessionError::NotFound) }
+    }
+
+    /// Opens a session that this call does not have yet, with what `initial` sets.
+    pub(crate) async fn open(&self, initial: Change) -> Result<Opened, SessionError> {
+        Ok(self.0.sessions.open(self.0.owner, initial).await?)
+    }
+
+    /// Gives the session another name, which may be handed to the model: its first one belongs to the transport.
+    /// Applies `change` in the same step.
+    pub(crate) async fn promote(&self, change: Change) -> Result<(SessionName, Updated), SessionError> {
+        let name = SessionName::mint_for(self.key()?.locator());
+        match self.update(change.grant(&name, NewGrant::new(Mode::ReadWrite))).await {
+            Ok(updated) => Ok((name, updated)),
+            Err(SessionError::Manager(session_core::Error::Store(StoreError::Quota(Quota::Grants { max })))) => {
+                Err(SessionError::Handles { max })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a connection whose own session has ended a new one.
+    pub(crate) async fn reopen_connection(&self) -> Result<(), SessionError> {
+        match self.found()? {
+            Found::Connection(connection) => connection.reopen(&self.0.sessions).await,
+            _ => Err(SessionError::NotFound),
+        }
+    }
+
+    /// Uses the session if the call has one and it is still there, so that a long call does not lose it.
+    pub(crate) async fn keep_alive(&self) {
+        if let Ok(key) = self.key() {
+            let _ = self.0.sessions.load(&key).await;
+        }
+    }
+
+    fn found(&self) -> Result<&Found, SessionError> {
+        self.0.found.as_ref().map_err(|unresolved| SessionError::from(*unresolved))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("owner", &self.0.owner).field("found", &self.0.found).finish_non_exhaustive()
+    }
+}
+
+impl<C: AsRequestContext> FromContextPart<C> for Session {
+    fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
+        context.as_request_context().extensions.get().cloned().ok_or_else(|| SessionError::NotWrapped.into())
+    }
+}

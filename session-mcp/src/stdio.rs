@@ -1,0 +1,90 @@
+//! Serving over standard input and output.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::ServerHandler;
+use rmcp::service::{RoleServer, ServerInitializeError, serve_server_with_ct};
+use rmcp::transport::IntoTransport;
+use rmcp::transport::io::stdio_pipes;
+use session_core::SessionManager;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::lifespan::Lifespan;
+use crate::serve::ServeError;
+use crate::server::SessionServer;
+use crate::with_sessions::WithSessions;
+
+/// Serves the session tools over standard input and output, until the input ends or `shutdown` completes.
+///
+/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let lifespan = Lifespan::begin(config).await?;
+    let server = SessionServer::new(&lifespan.tools());
+    let shutdown = async {
+        shutdown.await;
+        config.drain_timeout
+    };
+    let served = serve_connection(server, stdio_pipes(), lifespan.sessions(), shutdown).await;
+    lifespan.end().await;
+    served
+}
+
+/// Serves a handler, with sessions, over one connection such as standard input and output.
+///
+/// The connection has a session of its own if a client of a protocol version before 2026-07-28 initializes it; it ends
+/// with the connection. `shutdown` says how long calls in flight may take from then on.
+///
+/// # Errors
+///
+/// [`ServeError::Connection`] if the connection broke; that it was closed is none.
+pub async fn serve_connection<H, T, E, A>(
+    handler: H,
+    transport: T,
+    sessions: Arc<SessionManager>,
+    shutdown: impl Future<Output = Duration>,
+) -> Result<(), ServeError>
+where
+    H: ServerHandler,
+    T: IntoTransport<RoleServer, E, A>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let handler = Arc::new(WithSessions::new(handler, sessions));
+    let stop = CancellationToken::new();
+    let mut serving = pin!(serve(Arc::clone(&handler), transport, stop.clone()));
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = async {
+            let grace = shutdown.await;
+            let _ = tokio::time::timeout(grace, handler.idle()).await;
+        } => {
+            stop.cancel();
+            serving.await
+        }
+    };
+    handler.end_connection().await;
+    served
+}
+
+async fn serve<H, T, E, A>(handler: H, transport: T, stop: CancellationToken) -> Result<(), ServeError>
+where
+    H: ServerHandler,
+    T: IntoTransport<RoleServer, E, A>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match serve_server_with_ct(handler, transport, stop).await {
+        Ok(running) => running.waiting().await.map(drop).map_err(|error| ServeError::Connection(error.into())),
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+        // What the client sent instead may hold a handle, so it goes no further.
+        Err(ServerInitializeError::ExpectedInitializeRequest(_)) => {
+            Err(ServeError::Connection("the client's first message was neither `initialize` nor a request".into()))
+        }
+        Err(error) => Err(ServeError::Connection(error.into())),
+    }
+}

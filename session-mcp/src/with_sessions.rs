@@ -1,0 +1,374 @@
+//! A handler whose calls have sessions.
+#![deny(clippy::missing_trait_methods)]
+#![expect(deprecated, reason = "what the handler inside still answers is forwarded")]
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
+    CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult, Extensions,
+    GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult,
+    InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ProtocolVersion, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams,
+    ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams, UpdateTaskParams,
+};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::json;
+use session_core::SessionManager;
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::Connection;
+use crate::error::{into_tool_answer, tool_error};
+use crate::owner::owner;
+use crate::resolve::resolve;
+use crate::session::Session;
+
+/// A handler whose tools, prompts and resources have sessions.
+///
+/// It forwards every method to the handler it wraps. Before a tool, prompt or resource it finds out which session the
+/// call belongs to, for the [`Session`] extractor. It uses that session while a long call runs, so that the call does
+/// not lose it; and it answers a call that panics with an error, which leaves session and server usable.
+///
+/// On 2026-07-28 one is made per request, so it holds nothing but pointers.
+pub struct WithSessions<H> {
+    inner: H,
+    sessions: Arc<SessionManager>,
+    /// Set by `initialize` on transports where the connection is all that tells clients apart.
+    connection: OnceCell<Arc<Connection>>,
+    calls: TaskTracker,
+}
+
+impl<H> WithSessions<H> {
+    /// Gives the calls of a handler sessions.
+    pub fn new(inner: H, sessions: Arc<SessionManager>) -> Self {
+        Self { inner, sessions, connection: OnceCell::new(), calls: TaskTracker::new() }
+    }
+
+    /// The handler inside.
+    pub fn get_ref(&self) -> &H {
+        &self.inner
+    }
+
+    /// Takes the handler out.
+    pub fn into_inner(self) -> H {
+        self.inner
+    }
+
+    /// Waits until no call is being answered.
+    #[cfg(feature = "stdio")]
+    pub(crate) async fn idle(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// Ends the connection's own session, if it has one.
+    #[cfg(feature = "stdio")]
+    pub(crate) async fn end_connection(&self) {
+        if let Some(connection) = self.connection.get()
+            && let Err(error) = self.sessions.end(&connection.key()).await
+        {
+            tracing::warn!(%error, "the connection's session was not ended; it will expire");
+        }
+    }
+
+    /// The session that a call with these arguments belongs to.
+    fn session(&self, context: &RequestContext<RoleServer>, arguments: Option<&JsonObject>) -> Session {
+        let found = resolve(context, arguments, self.connection.get());
+        Session::new(Arc::clone(&self.sessions), owner(), found)
+    }
+
+    /// Answers one call with its session at hand.
+    async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
+        &self,
+        session: Session,
+        mut context: RequestContext<RoleServer>,
+        call: impl FnOnce(RequestContext<RoleServer>) -> F,
+    ) -> Result<Result<T, ErrorData>, Panicked> {
+        let _answering = self.calls.token();
+        context.extensions.insert(session.clone());
+        let heartbeat = pin!(self.heartbeat(&session));
+        let call = pin!(AssertUnwindSafe(async { call(context).await }).catch_unwind());
+        tokio::select! {
+            biased;
+            answer = call => answer.map_err(|_| Panicked),
+            never = heartbeat => match never {},
+        }
+    }
+
+    /// Uses a session again and again, often enough for it not to idle out.
+    async fn heartbeat(&self, session: &Session) -> std::convert::Infallible {
+        let period = (self.sessions.lifetimes().idle() / 3).clamp(Duration::from_millis(1), MAX_HEARTBEAT);
+        loop {
+            tokio::time::sleep(period).await;
+            session.keep_alive().await;
+        }
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for WithSessions<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithSessions").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// The longest time between two uses of a session by one call.
+const MAX_HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A handler panicked. Its message went to the panic hook and goes nowhere else.
+struct Panicked;
+
+impl Panicked {
+    const MESSAGE: &'static str = "this call failed inside the server; the session is unharmed, other calls go on";
+}
+
+impl From<Panicked> for CallToolResponse {
+    fn from(_: Panicked) -> Self {
+        let data = json!({ "error": "internal", "message": Panicked::MESSAGE });
+        tool_error(Panicked::MESSAGE.to_owned(), data).into()
+    }
+}
+
+impl From<Panicked> for ErrorData {
+    fn from(_: Panicked) -> Self {
+        Self::internal_error(Panicked::MESSAGE, None)
+    }
+}
+
+/// Whether a message came over HTTP, where requests and not connections tell clients apart.
+#[cfg(feature = "http")]
+fn came_over_http(extensions: &Extensions) -> bool {
+    extensions.get::<axum::http::request::Parts>().is_some()
+}
+
+#[cfg(not(feature = "http"))]
+fn came_over_http(_: &Extensions) -> bool {
+    false
+}
+
+impl<H: ServerHandler> ServerHandler for WithSessions<H> {
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let has_connection = !came_over_http(&context.extensions);
+        let result = self.inner.initialize(request, context).await?;
+        if has_connection {
+            let open = || async { Connection::open(&self.sessions, owner()).await.map(Arc::new) };
+            self.connection.get_or_try_init(open).await?;
+        }
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let session = self.session(&context, request.arguments.as_ref());
+        match self.bracket(session, context, |context| self.inner.call_tool(request, context)).await {
+            Ok(answer) => answer.or_else(into_tool_answer),
+            Err(panicked) => Ok(panicked.into()),
+        }
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let session = self.session(&context, request.arguments.as_ref());
+        self.bracket(session, context, |context| self.inner.get_prompt(request, context)).await?
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let session = self.session(&context, None);
+        self.bracket(session, context, |context| self.inner.read_resource(request, context)).await?
+    }
+
+    async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.inner.ping(context).await
+    }
+
+    fn negotiate_initialize(&self, request: &InitializeRequestParams) -> Result<InitializeResult, ErrorData> {
+        self.inner.negotiate_initialize(request)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        self.inner.supported_protocol_versions()
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        self.inner.discover(context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.inner.complete(request, context).await
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.inner.set_level(request, context).await
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        self.inner.list_prompts(request, context).await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.inner.list_resources(request, context).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.inner.list_resource_templates(request, context).await
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.inner.accepted_subscription_filter(requested)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.inner.listen(context).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.inner.subscribe(request, context).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.inner.unsubscribe(request, context).await
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        self.inner.list_tools(request, context).await
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.inner.get_tool(name)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        self.inner.on_custom_request(request, context).await
+    }
+
+    async fn on_cancelled(&self, notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
+        self.inner.on_cancelled(notification, context).await;
+    }
+
+    async fn on_progress(&self, notification: ProgressNotificationParam, context: NotificationContext<RoleServer>) {
+        self.inner.on_progress(notification, context).await;
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.inner.on_initialized(context).await;
+    }
+
+    async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
+        self.inner.on_roots_list_changed(context).await;
+    }
+
+    async fn on_custom_notification(&self, notification: CustomNotification, context: NotificationContext<RoleServer>) {
+        self.inner.on_custom_notification(notification, context).await;
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        self.inner.get_info()
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.inner.get_task(request, context).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.inner.update_task(request, context).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.inner.cancel_task(request, context).await
+    }
+
+    async fn list_skills(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        self.inner.list_skills(request, context).await
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        self.inner.get_skill(request, context).await
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        self.inner.read_resource_directory(request, context).await
+    }
+}

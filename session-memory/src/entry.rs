@@ -90,3 +90,49 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use session_core::{Lifetimes, NewSession, Owner, SessionName};
+
+    use super::*;
+
+    fn entry(idle: u64, absolute: u64) -> Entry {
+        let lifetimes = Lifetimes::new(Duration::from_millis(idle), Duration::from_millis(absolute));
+        let new = NewSession::new(Owner::Anonymous, &SessionName::mint(), lifetimes.expect("valid lifetimes"));
+        let record = Record::create(&new, at(0), &Limits::default()).expect("a small record");
+        Entry::new(Arc::new(record), at(0))
+    }
+
+    const fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + millis)
+    }
+
+    #[test]
+    fn whoever_read_the_clock_too_early_does_not_bring_a_session_back() {
+        let entry = entry(10, 100);
+        assert_eq!(entry.look(at(9)), Ok(at(0)));
+        assert_eq!(entry.look(at(10)), Err(Expired::Idle), "somebody is told that it has expired");
+        assert_eq!(entry.touch(at(9)), Err(Expired::Idle), "and a late touch with an early clock comes too late");
+        assert_eq!(entry.look(at(9)), Err(Expired::Idle));
+    }
+
+    #[test]
+    fn a_touch_never_moves_the_last_use_back() {
+        let entry = entry(10, 100);
+        assert_eq!(entry.touch(at(8)), Ok(at(8)));
+        assert_eq!(entry.touch(at(5)), Ok(at(8)));
+        assert_eq!(entry.look(at(17)), Ok(at(8)));
+    }
+
+    #[test]
+    fn an_expired_entry_keeps_its_reason() {
+        let entry = entry(60, 100);
+        assert_eq!(entry.touch(at(50)), Ok(at(50)));
+        for now in [100, 200, 0] {
+            assert_eq!(entry.look(at(now)), Err(Expired::Absolute(at(100))));
+        }
+    }
+}

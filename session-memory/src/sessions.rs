@@ -143,3 +143,104 @@ impl Sessions {
 fn place_of(cursor: &Cursor) -> Result<Locator, StoreError> {
     cursor.as_str().parse().map_err(|_| StoreError::InvalidCursor)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use session_core::{Lifetimes, NewSession, Rate, SessionName};
+
+    use super::*;
+
+    fn sessions(creation_rate: Option<Rate>) -> Sessions {
+        Sessions::new(Limits {
+            creation_rate,
+            sessions_per_principal: 8,
+            evict_after: Duration::ZERO,
+            ..Limits::default()
+        })
+    }
+
+    fn open(sessions: &Sessions, owner: Owner) -> SessionKey {
+        let name = SessionName::mint();
+        let lifetimes = Lifetimes::new(Duration::from_secs(60), Duration::from_secs(600)).expect("valid lifetimes");
+        sessions.create(&NewSession::new(owner, &name, lifetimes)).expect("there is room");
+        SessionKey::by_name(owner, &name)
+    }
+
+    fn principal(number: usize) -> Owner {
+        Owner::principal("https://issuer.example", &number.to_string())
+    }
+
+    /// Entries, their deadlines, accounts, their deadlines.
+    fn kept(sessions: &Sessions) -> (u64, usize, usize, usize) {
+        let (accounts, deadlines) = sessions.accounts.len();
+        (sessions.held(), sessions.table.queued(), accounts, deadlines)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_and_goes_leaves_nothing_behind() {
+        let sessions = sessions(None);
+        for round in 0..1_000 {
+            for owner in [Owner::Anonymous, principal(round % 10)] {
+                let key = open(&sessions, owner);
+                tokio::time::advance(Duration::from_millis(1)).await;
+                sessions.load(&key, Load::Touch).expect("it is live");
+                assert!(sessions.delete(&key).expect("its name may end it"));
+            }
+        }
+        assert_eq!(kept(&sessions), (0, 0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn making_room_and_ending_all_leave_nothing_behind() {
+        let sessions = sessions(None);
+        for _ in 0..100 {
+            open(&sessions, principal(1));
+        }
+        assert_eq!(kept(&sessions), (8, 8, 1, 0));
+        assert_eq!(sessions.end_all(&principal(1)).expect("a principal has a list"), 8);
+        assert_eq!(kept(&sessions), (0, 0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_touched_session_stays_queued_once() {
+        let sessions = sessions(None);
+        let key = open(&sessions, Owner::Anonymous);
+        for _ in 0..10 {
+            tokio::time::advance(Duration::from_secs(50)).await;
+            sessions.load(&key, Load::Touch).expect("it is live");
+            sessions.sweep(Sessions::SLICE);
+            assert_eq!(kept(&sessions), (1, 1, 0, 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spent_rate_is_remembered_until_it_has_come_back() {
+        let sessions = sessions(Some(Rate { count: 2, per: Duration::from_secs(20) }));
+        let key = open(&sessions, principal(1));
+        assert!(sessions.delete(&key).expect("its name may end it"));
+        assert_eq!(kept(&sessions), (0, 0, 1, 1));
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(sessions.sweep(Sessions::SLICE), 0, "nothing is due");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(kept(&sessions), (0, 0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_session_is_remembered_for_a_day() {
+        let sessions = sessions(None);
+        let key = open(&sessions, principal(1));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(kept(&sessions), (0, 0, 1, 1));
+        tokio::time::advance(Duration::from_secs(24 * 60 * 60 - 1)).await;
+        assert_eq!(sessions.sweep(Sessions::SLICE), 0, "nothing is due");
+        assert_eq!(sessions.why_absent(&key), Some(Expired::Idle));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(kept(&sessions), (0, 0, 0, 0));
+        assert_eq!(sessions.why_absent(&key), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! The clients that people use, each run by its own Python.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -33,8 +33,9 @@ impl Sdk {
     }
 
     fn command(self) -> Command {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python: PathBuf = package.join("../target/clients").join(self.name()).join("bin/python");
+        // Asked when running: a build directory may be shared by several checkouts.
+        let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"));
+        let python = package.join("../target/clients").join(self.name()).join("bin/python");
         assert!(python.exists(), "{} is not installed; `tests/run` installs it", self.name());
         let mut command = Command::new(python);
         command.arg("-B").arg(package.join("clients").join(self.name()).with_extension("py"));
@@ -98,6 +99,7 @@ impl Client {
     /// # Panics
     ///
     /// If the connection broke.
+    #[expect(clippy::needless_pass_by_value, reason = "arguments are written where they are passed")]
     pub fn begin(&mut self, tool: &str, arguments: Value) {
         self.send(&json!({ "call": [tool, arguments] }));
     }
@@ -112,12 +114,15 @@ impl Client {
         if let Some(error) = answer.get("error") {
             return Answer::ProtocolError(error.clone());
         }
-        let result = answer["result"].take();
+        let mut result = answer["result"].take();
+        let text = result["content"][0]["text"].as_str().map(str::to_owned);
         if result["isError"] == true {
-            let text = result["content"][0]["text"].as_str().expect("a refusal says why");
-            return Answer::Refusal(text.to_owned());
+            return Answer::Refusal(text.expect("a refusal says why"));
         }
-        Answer::Content(result["structuredContent"].clone())
+        match result["structuredContent"].take() {
+            Value::Null => Answer::Text(text.expect("an answer says something")),
+            content => Answer::Content(content),
+        }
     }
 
     /// Calls a tool that has to succeed, and returns what it says.
@@ -174,6 +179,8 @@ impl Drop for Client {
 pub enum Answer {
     /// Structured content.
     Content(Value),
+    /// A text and nothing else.
+    Text(String),
     /// A tool execution error, which the model gets to read.
     Refusal(String),
     /// A JSON-RPC error, which it does not.
@@ -192,6 +199,20 @@ impl Answer {
         match self {
             Self::Content(content) => content,
             other => panic!("should have succeeded: {other:?}"),
+        }
+    }
+
+    /// The text of a successful call that has no structured content.
+    ///
+    /// # Panics
+    ///
+    /// If the call failed, or has structured content.
+    #[must_use]
+    #[track_caller]
+    pub fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("should have succeeded with a text: {other:?}"),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The ways in which a client and the server meet.
 
+use std::path::{Path, PathBuf};
+
 use crate::binary::binary;
 use crate::client::{Client, Sdk};
 use crate::server::HttpServer;
@@ -58,22 +60,33 @@ impl Link {
         }
     }
 
-    /// Where clients of this link connect to.
+    /// Where clients of this link connect to. It lasts as long as what is returned.
     ///
     /// # Panics
     ///
     /// If the server does not start.
     #[must_use]
     pub fn site(self) -> Site {
-        let server = (self.transport == Transport::Http).then(HttpServer::start);
-        Site { link: self, server }
+        self.site_of(&binary())
+    }
+
+    /// The same, of another server that takes the arguments that `session-mcp` takes.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not start.
+    #[must_use]
+    pub fn site_of(self, binary: &Path) -> Site {
+        let server = (self.transport == Transport::Http).then(|| HttpServer::start_of(binary));
+        Site { sdk: self.sdk, binary: binary.to_owned(), server }
     }
 }
 
 /// Where clients of one link connect to: one HTTP server, or the command that each of them starts.
 #[derive(Debug)]
 pub struct Site {
-    link: Link,
+    sdk: Sdk,
+    binary: PathBuf,
     server: Option<HttpServer>,
 }
 
@@ -86,8 +99,18 @@ impl Site {
     #[must_use]
     pub fn connect(&self) -> Client {
         match &self.server {
-            Some(server) => Client::connect(self.link.sdk, server.url()),
-            None => Client::connect(self.link.sdk, binary().to_str().expect("a plain path")),
+            Some(server) => Client::connect(self.sdk, server.url()),
+            None => Client::connect(self.sdk, self.binary.to_str().expect("a plain path")),
         }
     }
+}
+
+/// Makes a module of each test, with a test for each of the links it is for.
+#[macro_export]
+macro_rules! over_links {
+    ($($test:ident: $($link:ident)+;)+) => {
+        $(mod $test {
+            $(#[test] fn $link() { super::$test($crate::Link::$link()); })+
+        })+
+    };
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _, stderr};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -29,7 +30,18 @@ impl HttpServer {
     /// If it ends before it listens.
     #[must_use]
     pub fn start() -> Self {
-        let mut process = command().args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
+        Self::start_of(&binary())
+    }
+
+    /// Starts another server that takes the arguments that `session-mcp` takes.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_of(binary: &Path) -> Self {
+        let mut process =
+            command(binary).args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
         let url = log
             .by_ref()
@@ -140,7 +152,7 @@ impl StdioServer {
     /// If it does not start.
     #[must_use]
     pub fn start(log: &str) -> Self {
-        let mut command = command();
+        let mut command = command(&binary());
         command.env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("it starts");
         let stdin = process.stdin.take();
@@ -209,8 +221,8 @@ impl Drop for StdioServer {
     }
 }
 
-fn command() -> Command {
-    let mut command = Command::new(binary());
+fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     // The settings of whoever runs the tests are not those of the server under test.
     command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command

@@ -1,0 +1,129 @@
+//! The server of an author who takes the session in every place of a method's parameters.
+//!
+//! `Parameters` takes the arguments out of the call, and the metadata can be taken too, in the order in which a method
+//! names them. Each tool counts items in the call's session and answers how many there are.
+
+use std::sync::Arc;
+
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{RequestMetaObject, ServerCapabilities, ServerConfig};
+use rmcp::transport::io::stdio_pipes;
+use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, accept_handles, serve_connection};
+
+#[derive(Deserialize, JsonSchema)]
+struct Items {
+    /// How many are added.
+    count: u32,
+}
+
+#[derive(Clone)]
+struct Shop {
+    tool_router: Arc<ToolRouter<Self>>,
+}
+
+#[tool_router]
+impl Shop {
+    fn new(tools: &SessionTools) -> Self {
+        let mut router = Self::tool_router();
+        accept_handles(&mut router);
+        router.merge(tools.router());
+        Self { tool_router: Arc::new(router) }
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn session_items_meta(
+        &self,
+        session: Session,
+        items: Parameters<Items>,
+        meta: RequestMetaObject,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn session_meta_items(
+        &self,
+        session: Session,
+        meta: RequestMetaObject,
+        items: Parameters<Items>,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn items_session_meta(
+        &self,
+        items: Parameters<Items>,
+        session: Session,
+        meta: RequestMetaObject,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn items_meta_session(
+        &self,
+        items: Parameters<Items>,
+        meta: RequestMetaObject,
+        session: Session,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn meta_session_items(
+        &self,
+        meta: RequestMetaObject,
+        session: Session,
+        items: Parameters<Items>,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+
+    #[tool(description = "Adds items to the cart")]
+    async fn meta_items_session(
+        &self,
+        meta: RequestMetaObject,
+        items: Parameters<Items>,
+        session: Session,
+    ) -> Result<String, SessionError> {
+        add(session, items, meta).await
+    }
+}
+
+#[tool_handler(router = self.tool_router)]
+impl ServerHandler for Shop {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+}
+
+async fn add(session: Session, items: Parameters<Items>, _: RequestMetaObject) -> Result<String, SessionError> {
+    let count = items.0.count;
+    let total = session.update_with("items", |items: Option<u32>| items.unwrap_or(0) + count).await?;
+    Ok(total.to_string())
+}
+
+/// Serves over stdio; with any argument, over HTTP at a free port.
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let config = Config::default();
+    let lifespan = Lifespan::begin(&config).await?;
+    let shop = Shop::new(&lifespan.tools());
+    if std::env::args().len() == 1 {
+        serve_connection(shop, stdio_pipes(), lifespan.sessions(), std::future::pending()).await?;
+    } else {
+        let endpoint = Endpoint::new(move || shop.clone(), lifespan.sessions(), &config)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        endpoint.serve(listener, config.drain_timeout, std::future::pending()).await?;
+    }
+    lifespan.end().await;
+    Ok(())
+}

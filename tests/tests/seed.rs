@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep, timeout};
 
 use session_core::{
-    Change, Error, Mode, Opened, Owner, Placed, SessionKey, SessionManager, SessionStoreExt as _, StoreError, Timer,
-    Updated, Version,
+    Change, Error, Mode, Opened, Owner, Placed, SessionKey, SessionManager, SessionStoreExt as _, StoreError, Updated,
+    Version,
 };
+use session_mcp::TokioTimer;
 use session_memory::{MemoryConfig, MemoryStore};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -305,17 +305,8 @@ async fn belongs(sessions: &SessionManager, key: &SessionKey, number: usize) -> 
     Ok(())
 }
 
-struct Tokio;
-
-#[async_trait]
-impl Timer for Tokio {
-    async fn sleep(&self, duration: Duration) {
-        sleep(duration).await;
-    }
-}
-
 fn over(store: MemoryStore) -> SessionManager {
-    SessionManager::new(Arc::new(store), Arc::new(Tokio))
+    SessionManager::new(Arc::new(store), Arc::new(TokioTimer))
 }
 
 fn manager() -> SessionManager {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::grant::NewGrant;
 use crate::name::{SecretHash, SessionName};
-use crate::session::Version;
+use crate::record::Version;
 use crate::state::{StateName, StateValue};
 use crate::text::Text;
 
@@ -48,7 +48,7 @@ impl<T: Clone> Edit<T> {
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "a store that merges elsewhere must not overlook a field")]
 pub struct Change {
     /// The directory the session works in. Setting it stamps the record's `set_at`.
     pub working_directory: Edit<Text>,
@@ -65,6 +65,9 @@ pub struct Change {
 }
 
 impl Change {
+    /// How many state values and grants one change can edit.
+    pub const MAX_EDITS: usize = 256;
+
     /// A change of nothing. Applied as it is, it counts as a use and as a version.
     #[must_use]
     pub fn new() -> Self {
@@ -106,7 +109,7 @@ impl Change {
         self
     }
 
-    /// Lets another name open the session.
+    /// Lets another name open the session. It has to be one of this session's: [`SessionName::mint_for`] its locator.
     #[must_use]
     pub fn grant(mut self, name: &SessionName, grant: NewGrant) -> Self {
         self.grants.insert(name.secret_hash(), Some(grant));

@@ -1,15 +1,16 @@
-//! What a store can answer instead of doing as asked.
-
-use std::error::Error;
+//! What can be answered instead of doing as asked.
 
 use crate::limits::Quota;
+use crate::name::InvalidName;
+use crate::state::InvalidStateName;
+use crate::text::InvalidText;
 
 /// What a store can answer instead of doing as asked.
 ///
 /// Three kinds that callers must keep apart: an answer (the first group), a backend that is not there
 /// ([`Unavailable`](Self::Unavailable), which passes), and a defect ([`Defect`](Self::Defect), which does not).
 /// Messages say what to do and hold no name, no value and no backend's text; a backend's own error is the
-/// [`source`](Error::source), for an operator's log and never for a client.
+/// [`source`](std::error::Error::source), for an operator's log and never for a client. Even there it holds no password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -54,5 +55,45 @@ pub enum StoreError {
     },
 }
 
+/// What a manager can answer instead of doing as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The manager was not started, or is stopped.
+    #[error("the session manager is not running; it serves between `start` and `stop`")]
+    NotRunning,
+    /// What was passed as a session is no session name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// What was passed as a state name is none.
+    #[error(transparent)]
+    StateName(#[from] InvalidStateName),
+    /// What was passed as a path, id or label is no text.
+    #[error(transparent)]
+    Text(#[from] InvalidText),
+    /// The state value is of another type than asked for. What it is instead is not said.
+    #[error(
+        "the state value `{name}` is not of the type asked for, from line {line}, column {column} of its JSON on; read \
+         it as what was written, or remove it"
+    )]
+    Decode {
+        /// The value's name.
+        name: String,
+        /// The line in its JSON where it differs, from 1.
+        line: usize,
+        /// The column in that line.
+        column: usize,
+    },
+    /// The value cannot be written as JSON.
+    #[error("the state value `{name}` cannot be written as JSON")]
+    Encode {
+        /// The value's name.
+        name: String,
+    },
+    /// The store's own answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// An error of any kind, as a cause.
-pub type BoxError = Box<dyn Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

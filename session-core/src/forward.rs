@@ -10,8 +10,9 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::name::SessionKey;
 use crate::owner::Owner;
+use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
-use crate::store::{Created, Listing, Load, Page, SessionStore, Updated};
+use crate::store::{Created, Load, SessionStore, Updated};
 use crate::time::Expired;
 
 macro_rules! forward {

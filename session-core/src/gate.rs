@@ -1,6 +1,7 @@
 //! Lets operations in while a manager runs, and tells when the last one has left.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event;
 
@@ -12,19 +13,37 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 pub(crate) struct Gate {
     state: AtomicUsize,
     left: Event,
+    /// How often the gate was closed; held while its state is changed.
+    closings: Mutex<u64>,
 }
 
 impl Gate {
     pub(crate) fn closed() -> Self {
-        Self { state: AtomicUsize::new(CLOSED), left: Event::new() }
+        Self { state: AtomicUsize::new(CLOSED), left: Event::new(), closings: Mutex::new(0) }
     }
 
-    pub(crate) fn open(&self) {
-        self.state.fetch_and(!CLOSED, Ordering::AcqRel);
+    pub(crate) fn times_closed(&self) -> u64 {
+        *self.closings()
+    }
+
+    /// Opens the gate, unless it was closed more often than this.
+    pub(crate) fn open(&self, times_closed: u64) -> bool {
+        let closings = self.closings();
+        let open = *closings == times_closed;
+        if open {
+            self.state.fetch_and(!CLOSED, Ordering::AcqRel);
+        }
+        open
     }
 
     pub(crate) fn close(&self) {
+        let mut closings = self.closings();
+        *closings += 1;
         self.state.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    fn closings(&self) -> MutexGuard<'_, u64> {
+        self.closings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_open(&self) -> bool {

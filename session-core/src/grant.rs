@@ -13,9 +13,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a third mode would change every store's access check")]
 pub enum Mode {
-    /// Read it. The store itself refuses the rest, and such a reader does not prolong the idle timeout.
+    /// Read it. The store itself refuses the rest, and such a reader does not prolong the idle timeout. It restrains
+    /// who has nothing but the name: a principal can do everything with their own sessions.
     ReadOnly,
-    /// Everything: read, prolong, change, add and revoke grants, end it.
+    /// Everything: read, prolong, change, add and revoke grants, end it. That includes the grants of others, so give
+    /// it to whom you would give the session.
     ReadWrite,
 }
 
@@ -34,7 +36,7 @@ pub struct Grant {
 
 /// A right to be given: what a [`Change`](crate::Change) or a [`NewSession`](crate::NewSession) asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "a store that merges elsewhere must not overlook a field")]
 pub struct NewGrant {
     /// What the name may do.
     pub mode: Mode,
@@ -72,7 +74,7 @@ impl NewGrant {
     }
 }
 
-/// The grants of one record, in the order in which they were given.
+/// The grants of one record, in the order of their hashes.
 ///
 /// Most sessions have one, which is therefore kept inside the record: looking it up costs no further memory access.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -104,9 +106,9 @@ impl Grants {
 
     /// Adds a grant, in the place of the one with the same secret if there is one.
     pub(crate) fn insert(&mut self, grant: Grant) {
-        match self.0.iter_mut().find(|kept| kept.secret == grant.secret) {
-            Some(kept) => *kept = grant,
-            None => self.0.push(grant),
+        match self.0.binary_search_by_key(&grant.secret, |kept| kept.secret) {
+            Ok(at) => self.0[at] = grant,
+            Err(at) => self.0.insert(at, grant),
         }
     }
 
@@ -123,7 +125,9 @@ impl Grants {
 
 impl FromIterator<Grant> for Grants {
     fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
-        Self(grants.into_iter().collect())
+        let mut all = Self::default();
+        grants.into_iter().for_each(|grant| all.insert(grant));
+        all
     }
 }
 

@@ -12,8 +12,9 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::name::SessionKey;
 use crate::owner::Owner;
+use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
-use crate::store::{Created, Listing, Load, Page, SessionStore, Updated};
+use crate::store::{Created, Load, SessionStore, Updated};
 use crate::time::Expired;
 
 /// Gives each operation of a store a `tracing` span and reports it to a [`Meter`].
@@ -56,11 +57,15 @@ impl<S> Instrumented<S> {
         let result = work.instrument(span.clone()).await;
         let outcome = result.as_ref().map_or_else(Outcome::of_error, describe);
         span.record("outcome", outcome.as_str());
-        if let Err(StoreError::Unavailable { source: Some(source), .. }) = &result {
-            span.in_scope(|| tracing::warn!(operation = operation.as_str(), error = %source, "store unavailable"));
-        }
-        if let Err(StoreError::Defect { source, .. }) = &result {
-            span.in_scope(|| tracing::error!(operation = operation.as_str(), error = %source, "store defect"));
+        match &result {
+            Err(StoreError::Unavailable { store, source, .. }) => span.in_scope(|| {
+                let cause = source.as_ref().map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(operation = operation.as_str(), store, cause, "store unavailable");
+            }),
+            Err(StoreError::Defect { store, source }) => span.in_scope(|| {
+                tracing::error!(operation = operation.as_str(), store, cause = %source, "store defect");
+            }),
+            _ => {}
         }
         self.meter.record(&Measurement { operation, outcome, elapsed: started.elapsed() });
         result

@@ -2,6 +2,7 @@
 
 mod digest;
 mod gate;
+mod typed;
 
 mod change;
 mod error;
@@ -9,6 +10,8 @@ mod grant;
 mod limits;
 mod name;
 mod owner;
+mod page;
+mod record;
 mod session;
 mod state;
 mod text;
@@ -19,21 +22,25 @@ mod forward;
 mod instrumented;
 mod manager;
 mod store;
+mod timer;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use change::{Change, Edit};
-pub use error::{BoxError, StoreError};
+pub use error::{BoxError, Error, StoreError};
 pub use ext::{MAX_ATTEMPTS, SessionStoreExt};
 pub use grant::{Grant, Grants, Mode, NewGrant};
 pub use instrumented::{Instrumented, Measurement, Meter, Operation, Outcome};
 pub use limits::{Limits, Quota, Rate};
-pub use manager::{Error, Opened, Placed, SessionManager, Timer};
+pub use manager::{Opened, Placed, SessionManager};
 pub use name::{Access, InvalidName, Locator, SecretHash, SessionId, SessionKey, SessionName};
 pub use owner::{Owner, PrincipalId};
-pub use session::{NewSession, Record, Session, Version};
+pub use page::{Cursor, Listing, Page};
+pub use record::{Record, Right, Version};
+pub use session::{NewSession, Session, Summary};
 pub use state::{InvalidStateName, State, StateName, StateValue};
-pub use store::{Created, Cursor, Gone, Listing, Load, Page, SessionStore, Updated};
+pub use store::{Created, Gone, Load, SessionStore, Updated};
 pub use text::{InvalidText, Text};
 pub use time::{Expired, InvalidLifetime, Lifetimes, Timestamp};
+pub use timer::Timer;

@@ -11,7 +11,8 @@ use crate::time::{Timestamp, millis};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "limits are written as a literal over `..Limits::default()`")]
 pub struct Limits {
-    /// Live sessions in the whole store. Exact in memory, advisory where a store's documentation says so.
+    /// Live sessions in the whole store. Exact in memory, advisory where a store's documentation says so. It is all
+    /// that limits anonymous callers here: how fast they may come is for the layer that sees their addresses.
     pub sessions: u64,
     /// Live sessions of one principal. Does not concern the anonymous owner.
     ///
@@ -25,11 +26,11 @@ pub struct Limits {
     pub creation_rate: Option<Rate>,
     /// Grants of one session, its first name included.
     pub grants: usize,
-    /// Named values of one session.
+    /// Named values of one session, but for those under reserved names.
     pub state_names: usize,
     /// Bytes of one value.
     pub value_bytes: usize,
-    /// Bytes of one session: names and values of its state, texts and labels.
+    /// Bytes of one session: its texts, and names and values of its state, but for those under reserved names.
     pub session_bytes: usize,
 }
 
@@ -48,10 +49,10 @@ impl Default for Limits {
     }
 }
 
-/// So many in so long: `count` at once, and then one more each `per / count`.
+/// So many in so long: `count` at once, and then one more each `per / count`, to a millisecond.
 ///
-/// This is the generic cell rate algorithm: it needs one timestamp per principal, and no window has an edge at which
-/// twice the rate could pass.
+/// This is the generic cell rate algorithm. It needs one timestamp per principal, which it calls the theoretical
+/// arrival time. After a pause a burst of `count` passes; in the long run no more than `count` in each `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a rate is a count and a time")]
 pub struct Rate {
@@ -64,22 +65,24 @@ pub struct Rate {
 impl Rate {
     /// Admits one more at `now`, or says after how long to try again.
     ///
-    /// `spent` is what the last admission returned, or `None` before the first. Until `spent` has passed, the
-    /// principal must be remembered.
+    /// `arrival` is what the last admission returned, or `None` before the first. Until it has passed, the principal
+    /// must be remembered. A rate of no `count` admits nobody.
     ///
     /// # Errors
     ///
     /// [`Quota::CreationRate`].
-    pub fn admit(&self, spent: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Quota> {
-        let count = u64::from(self.count.max(1));
-        let interval = millis(self.per).div_ceil(count).max(1);
-        let spent = spent.map_or(now, |spent| spent.max(now)).as_millis();
-        let earliest = spent.saturating_sub(interval * (count - 1));
-        if self.count == 0 || earliest > now.as_millis() {
-            let retry_after = Timestamp::from_millis(earliest).since(now).max(Duration::from_millis(interval));
-            return Err(Quota::CreationRate { retry_after });
+    pub fn admit(&self, arrival: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Quota> {
+        if self.count == 0 {
+            return Err(Quota::CreationRate { retry_after: self.per });
         }
-        Ok(Timestamp::from_millis(spent.saturating_add(interval)))
+        let count = u64::from(self.count);
+        let interval = Duration::from_millis(millis(self.per).div_ceil(count).max(1));
+        let arrival = arrival.map_or(now, |arrival| arrival.max(now));
+        let earliest = arrival.before(interval.saturating_mul(self.count - 1));
+        if earliest > now {
+            return Err(Quota::CreationRate { retry_after: earliest.since(now) });
+        }
+        Ok(arrival.after(interval))
     }
 }
 
@@ -123,6 +126,12 @@ pub enum Quota {
         /// The limit.
         max: usize,
     },
+    /// [`Change::MAX_EDITS`](crate::Change::MAX_EDITS).
+    #[error("one change can edit {max} values and names of a session; make several changes")]
+    Edits {
+        /// The limit.
+        max: usize,
+    },
     /// [`Limits::session_bytes`].
     #[error("a session can keep {max} bytes; remove a value first, or keep a smaller one")]
     SessionBytes {
@@ -139,20 +148,30 @@ mod tests {
     fn a_rate_admits_its_count_at_once_and_then_one_at_a_time() {
         let rate = Rate { count: 3, per: Duration::from_millis(300) };
         let mut now = Timestamp::from_millis(1_000_000);
-        let mut spent = None;
+        let mut arrival = None;
         for _ in 0..3 {
-            spent = Some(rate.admit(spent, now).expect("within the count"));
+            arrival = Some(rate.admit(arrival, now).expect("within the count"));
         }
-        let refused = rate.admit(spent, now).expect_err("the count is spent");
-        assert_eq!(refused, Quota::CreationRate { retry_after: Duration::from_millis(100) });
+        for waited in [0, 60, 99] {
+            let later = now.after(Duration::from_millis(waited));
+            let refused = rate.admit(arrival, later).expect_err("the count is spent");
+            assert_eq!(refused, Quota::CreationRate { retry_after: Duration::from_millis(100 - waited) });
+        }
         now = now.after(Duration::from_millis(100));
-        spent = Some(rate.admit(spent, now).expect("one has come back"));
-        assert!(rate.admit(spent, now).is_err(), "and only one");
+        arrival = Some(rate.admit(arrival, now).expect("one has come back"));
+        assert!(rate.admit(arrival, now).is_err(), "and only one");
     }
 
     #[test]
     fn a_rate_of_nothing_admits_nothing() {
         let rate = Rate { count: 0, per: Duration::from_secs(1) };
         assert!(rate.admit(None, Timestamp::from_millis(5)).is_err());
+    }
+
+    #[test]
+    fn an_endless_rate_overflows_nothing() {
+        let rate = Rate { count: u32::MAX, per: Duration::MAX };
+        let arrival = rate.admit(None, Timestamp::from_millis(u64::MAX)).expect("the first of many");
+        assert!(rate.admit(Some(arrival), Timestamp::from_millis(0)).is_err());
     }
 }

@@ -5,26 +5,28 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::change::Change;
-use crate::error::StoreError;
+use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
-use crate::name::{InvalidName, SessionKey, SessionName};
+use crate::name::{SessionKey, SessionName};
 use crate::owner::Owner;
+use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
-use crate::state::{InvalidStateName, StateName, StateValue};
-use crate::store::{Created, Gone, Listing, Page, SessionStore, Updated};
-use crate::text::{InvalidText, Text};
+use crate::state::StateName;
+use crate::store::{Created, Gone, SessionStore, Updated};
+use crate::text::Text;
 use crate::time::{Expired, Lifetimes};
+use crate::timer::Timer;
+use crate::typed::{decode, encode};
 
 /// Sessions as an application uses them, over any [`SessionStore`].
 ///
-/// A manager begins stopped. Between [`start`](Self::start) and [`stop`](Self::stop) it serves; outside, everything
-/// answers [`Error::NotRunning`]. Share it as `Arc<SessionManager>`, or [`install`](Self::install) it for the process.
+/// A manager begins stopped. Between [`start`](Self::start) and [`stop`](Self::stop) it serves; outside, whatever asks
+/// the store answers [`Error::NotRunning`]. Share it as `Arc<SessionManager>`, or [`install`](Self::install) it for the process.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
@@ -90,13 +92,15 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// The store's, when it does not answer; the manager is then still stopped.
+    /// The store's, when it does not answer, and [`Error::NotRunning`] when it was stopped meanwhile; the manager is then
+    /// still stopped.
     pub async fn start(&self) -> Result<(), Error> {
-        if !self.is_running() {
-            self.store.ping().await?;
-            self.gate.open();
+        if self.is_running() {
+            return Ok(());
         }
-        Ok(())
+        let closed = self.gate.times_closed();
+        self.store.ping().await?;
+        if self.gate.open(closed) { Ok(()) } else { Err(Error::NotRunning) }
     }
 
     /// Refuses what comes from now on, and waits for what is in flight, at most the grace time. Sessions stay in their
@@ -211,7 +215,7 @@ impl SessionManager {
         Ok(self.store.why_absent(key).await?)
     }
 
-    /// Counts the live sessions of all owners, now.
+    /// Counts the live sessions of all owners, now; see [`SessionStore::count`] for what that costs.
     ///
     /// # Errors
     ///
@@ -237,7 +241,7 @@ impl SessionManager {
     ) -> Result<Placed, Error> {
         let change = Change::new().working_directory(Text::from_path(directory)?);
         match key {
-            Some(key) => Ok(Placed::Kept(self.update(key, change).await?)),
+            Some(key) => Ok(Placed::Updated(self.update(key, change).await?)),
             None => Ok(Placed::Opened(self.open(owner, change).await?)),
         }
     }
@@ -334,13 +338,6 @@ impl fmt::Debug for SessionManager {
 
 static GLOBAL: OnceLock<Arc<SessionManager>> = OnceLock::new();
 
-/// Waits, for a manager that knows no runtime. An implementation over tokio is one line around `tokio::time::sleep`.
-#[async_trait]
-pub trait Timer: Send + Sync {
-    /// Returns after `duration`.
-    async fn sleep(&self, duration: Duration);
-}
-
 /// A session that was opened, with the name its client is to keep.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -358,57 +355,9 @@ pub struct Opened {
 #[expect(clippy::exhaustive_enums, reason = "a session is there or is opened")]
 pub enum Placed {
     /// In the session that was named.
-    Kept(Updated),
+    Updated(Updated),
     /// In a session opened for it.
     Opened(Opened),
-}
-
-/// What a manager can answer instead of doing as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The manager was not started, or is stopped.
-    #[error("the session manager is not running; it serves between `start` and `stop`")]
-    NotRunning,
-    /// What was passed as a session is no session name.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// What was passed as a state name is none.
-    #[error(transparent)]
-    StateName(#[from] InvalidStateName),
-    /// What was passed as a path, id or label is no text.
-    #[error(transparent)]
-    Text(#[from] InvalidText),
-    /// The state value is of another type than asked for.
-    #[error("the state value `{name}` is not of the type asked for; read it as what was written, or remove it")]
-    Decode {
-        /// The value's name.
-        name: String,
-        /// Where it differs.
-        source: serde_json::Error,
-    },
-    /// The value cannot be written as JSON.
-    #[error("the state value `{name}` cannot be written as JSON")]
-    Encode {
-        /// The value's name.
-        name: String,
-        /// Why not.
-        source: serde_json::Error,
-    },
-    /// The store's own answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn decode<T: DeserializeOwned>(session: &Session, name: &StateName) -> Result<Option<T>, Error> {
-    let Some(value) = session.state.get(name) else { return Ok(None) };
-    let decoded = serde_json::from_slice(value.as_bytes());
-    decoded.map(Some).map_err(|source| Error::Decode { name: name.as_str().to_owned(), source })
-}
-
-fn encode<T: Serialize>(name: &StateName, value: &T) -> Result<StateValue, Error> {
-    let encoded = serde_json::to_vec(value);
-    encoded.map(StateValue::from).map_err(|source| Error::Encode { name: name.as_str().to_owned(), source })
 }
 
 /// 1, 2, 4 … 64 ms.

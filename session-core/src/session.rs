@@ -1,234 +1,17 @@
-//! The record, the rules for changing it, and the snapshot a reader gets.
+//! What a reader gets of a session, and what a creator asks for.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Change, Edit};
-use crate::error::StoreError;
-use crate::grant::{Grants, Mode, NewGrant};
-use crate::limits::{Limits, Quota};
-use crate::name::{Access, Locator, SecretHash, SessionId, SessionName};
+use crate::change::Change;
+use crate::grant::Mode;
+use crate::name::{Locator, SecretHash, SessionId, SessionName};
 use crate::owner::Owner;
-use crate::state::State;
+use crate::record::{Record, Right, Version};
 use crate::text::Text;
-use crate::time::{Expired, Lifetimes, Timestamp};
-
-/// Counts the changes of one record, from 1. Two loads of one version are equal but for `last_used`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(u64);
-
-impl Version {
-    /// The version of a record that was never changed.
-    pub const FIRST: Self = Self(1);
-
-    /// The version a store reads back from where it kept [`get`](Self::get).
-    #[must_use]
-    pub const fn from_store(version: u64) -> Self {
-        Self(version)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The version after this one.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-/// What a store keeps of a session, but for when it was last used, which changes far more often.
-///
-/// The methods are the rules that every store has to follow. A store that holds records in this process calls them; a
-/// store that merges elsewhere (in a script, say) says the same there, and the conformance suite compares.
-#[derive(Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores read records back field by field")]
-pub struct Record {
-    /// Which of its owner's sessions it is.
-    pub locator: Locator,
-    /// Whose it is.
-    pub owner: Owner,
-    /// The directory it works in.
-    pub working_directory: Option<Text>,
-    /// When the working directory was set last.
-    pub set_at: Option<Timestamp>,
-    /// The project's config file.
-    pub config_path: Option<Text>,
-    /// The project.
-    pub project_id: Option<Text>,
-    /// What its tools keep.
-    pub state: State,
-    /// Which names open it.
-    pub grants: Grants,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When its absolute lifetime ends.
-    pub ends_at: Timestamp,
-    /// The idle timeout it was created with.
-    pub idle_timeout: Duration,
-    /// How often it was changed.
-    pub version: Version,
-}
-
-impl Record {
-    /// The record of a session created at `now`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Quota`] if what it begins with is more than one session can keep.
-    pub fn create(new: &NewSession, now: Timestamp, limits: &Limits) -> Result<Self, StoreError> {
-        let ends_at = now.after(new.lifetimes.absolute());
-        let mut record = Self {
-            locator: new.id.locator,
-            owner: new.id.owner,
-            working_directory: None,
-            set_at: None,
-            config_path: None,
-            project_id: None,
-            state: State::default(),
-            grants: [NewGrant::new(Mode::ReadWrite).begin(new.secret, now, ends_at)].into_iter().collect(),
-            created_at: now,
-            ends_at,
-            idle_timeout: new.lifetimes.idle(),
-            version: Version::FIRST,
-        };
-        record.merge(&new.initial, now, ends_at);
-        record.check(&new.initial, limits)?;
-        Ok(record)
-    }
-
-    /// When the session ends if it is not used again after `last_used`.
-    #[must_use]
-    pub fn expires_at(&self, last_used: Timestamp) -> Timestamp {
-        last_used.after(self.idle_timeout).min(self.ends_at)
-    }
-
-    /// By which lifetime the session has ended at `now`, if it has. A session does not see its deadline itself.
-    #[must_use]
-    pub fn expired(&self, last_used: Timestamp, now: Timestamp) -> Option<Expired> {
-        if self.expires_at(last_used) > now {
-            None
-        } else if last_used.after(self.idle_timeout) < self.ends_at {
-            Some(Expired::Idle)
-        } else {
-            Some(Expired::Absolute(self.ends_at))
-        }
-    }
-
-    /// What this right allows at `now`, or `None` if it opens nothing.
-    #[must_use]
-    pub fn mode(&self, access: Access, now: Timestamp) -> Option<Mode> {
-        self.right(access, now).map(|(mode, _)| mode)
-    }
-
-    /// Applies a change made at `now` by this right, or leaves the record as it is.
-    ///
-    /// The record behind `this` is replaced and never written to, so that snapshots stay what they were.
-    ///
-    /// # Errors
-    ///
-    /// In this order: [`StoreError::NotFound`] if the right opens nothing, [`StoreError::ReadOnly`] if it may only
-    /// read, [`StoreError::Conflict`] if another version was expected, [`StoreError::Quota`] if the result is more than
-    /// one session can keep.
-    pub fn apply(
-        this: &mut Arc<Self>,
-        access: Access,
-        change: &Change,
-        now: Timestamp,
-        limits: &Limits,
-    ) -> Result<Version, StoreError> {
-        let latest = match this.right(access, now) {
-            None => return Err(StoreError::NotFound),
-            Some((Mode::ReadOnly, _)) => return Err(StoreError::ReadOnly),
-            Some((Mode::ReadWrite, ends_at)) => ends_at,
-        };
-        if change.expected.is_some_and(|expected| expected != this.version) {
-            return Err(StoreError::Conflict);
-        }
-        let mut next = Self::clone(this);
-        next.merge(change, now, latest);
-        next.check(change, limits)?;
-        next.version = this.version.next();
-        *this = Arc::new(next);
-        Ok(this.version)
-    }
-
-    /// How many bytes count against [`Limits::session_bytes`].
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let texts = [&self.working_directory, &self.config_path, &self.project_id];
-        let labels = self.grants.iter().map(|grant| &grant.label);
-        let text_bytes = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_str().len());
-        let state: usize = self.state.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        texts.into_iter().chain(labels).map(text_bytes).sum::<usize>() + state
-    }
-
-    /// What a right allows at `now`, and until when.
-    fn right(&self, access: Access, now: Timestamp) -> Option<(Mode, Timestamp)> {
-        match access {
-            Access::Owner => self.owner.as_principal().map(|_| (Mode::ReadWrite, self.ends_at)),
-            Access::Secret(secret) => {
-                self.grants.get(secret).filter(|grant| grant.ends_at > now).map(|grant| (grant.mode, grant.ends_at))
-            }
-        }
-    }
-
-    fn merge(&mut self, change: &Change, now: Timestamp, latest: Timestamp) {
-        change.working_directory.apply_to(&mut self.working_directory);
-        match change.working_directory {
-            Edit::Keep => {}
-            Edit::Set(_) => self.set_at = Some(now),
-            Edit::Remove => self.set_at = None,
-        }
-        change.config_path.apply_to(&mut self.config_path);
-        change.project_id.apply_to(&mut self.project_id);
-        for (name, value) in &change.state {
-            self.state.put(name, value.as_ref());
-        }
-        if !change.grants.is_empty() {
-            // Ended grants go when others come, so that they take no place and need no clock of their own.
-            self.grants.drop_ended(now);
-        }
-        for (&secret, grant) in &change.grants {
-            match grant {
-                Some(grant) => self.grants.insert(grant.clone().begin(secret, now, latest)),
-                None => self.grants.remove(secret),
-            }
-        }
-    }
-
-    fn check(&self, change: &Change, limits: &Limits) -> Result<(), Quota> {
-        if self.grants.len() > limits.grants {
-            return Err(Quota::Grants { max: limits.grants });
-        }
-        if self.state.len() > limits.state_names {
-            return Err(Quota::StateNames { max: limits.state_names });
-        }
-        if change.state.values().flatten().any(|value| value.len() > limits.value_bytes) {
-            return Err(Quota::ValueBytes { max: limits.value_bytes });
-        }
-        if self.bytes() > limits.session_bytes {
-            return Err(Quota::SessionBytes { max: limits.session_bytes });
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("locator", &self.locator)
-            .field("owner", &self.owner)
-            .field("ends_at", &self.ends_at)
-            .field("version", &self.version)
-            .finish_non_exhaustive()
-    }
-}
+use crate::time::{Lifetimes, Timestamp};
 
 /// A session as a store knew it at one moment: a shared snapshot that nobody's later change reaches.
 ///
@@ -236,33 +19,47 @@ impl fmt::Debug for Record {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     record: Arc<Record>,
+    right: Right,
     last_used: Timestamp,
-    mode: Mode,
+    loaded_at: Timestamp,
 }
 
 impl Session {
-    /// Puts a snapshot together; for stores.
+    /// Puts a snapshot together, as of `now`; for stores.
     #[must_use]
-    pub fn new(record: Arc<Record>, last_used: Timestamp, mode: Mode) -> Self {
-        Self { record, last_used, mode }
+    pub fn new(record: Arc<Record>, right: Right, last_used: Timestamp, now: Timestamp) -> Self {
+        Self { record, right, last_used, loaded_at: now }
     }
 
-    /// When it was last used: for a load that touched, the moment of that load.
+    /// When it was last used, to a millisecond: for a load that touched, the moment of that load.
     #[must_use]
     pub fn last_used(&self) -> Timestamp {
         self.last_used
     }
 
+    /// When the snapshot was taken, on the store's clock.
+    #[must_use]
+    pub fn loaded_at(&self) -> Timestamp {
+        self.loaded_at
+    }
+
     /// What the name it was loaded by may do.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.right.mode()
     }
 
-    /// When it ends if it is not used again.
+    /// When it ends for this caller if it is not used again: by its idle timeout, its absolute lifetime, or the
+    /// deadline of the name it was loaded by.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        self.record.expires_at(self.last_used)
+        self.record.expires_at(self.last_used).min(self.right.ends_at())
+    }
+
+    /// How long that was from the moment of the snapshot, for those whose clock is not the store's.
+    #[must_use]
+    pub fn expires_in(&self) -> Duration {
+        self.expires_at().since(self.loaded_at)
     }
 
     /// The record, to keep longer than the snapshot.
@@ -284,9 +81,51 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("record", &self.record)
+            .field("right", &self.right)
             .field("last_used", &self.last_used)
-            .field("mode", &self.mode)
-            .finish()
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a list shows of a session: everything but its state and its grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores read summaries back field by field")]
+pub struct Summary {
+    /// Which of its owner's sessions it is.
+    pub locator: Locator,
+    /// The directory it works in.
+    pub working_directory: Option<Text>,
+    /// The project's config file.
+    pub config_path: Option<Text>,
+    /// The project.
+    pub project_id: Option<Text>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub last_used: Timestamp,
+    /// When it ends if it is not used again.
+    pub expires_at: Timestamp,
+    /// When its absolute lifetime ends.
+    pub ends_at: Timestamp,
+    /// How often it was changed.
+    pub version: Version,
+}
+
+impl Summary {
+    /// The summary of a record that was last used then.
+    #[must_use]
+    pub fn new(record: &Record, last_used: Timestamp) -> Self {
+        Self {
+            locator: record.locator,
+            working_directory: record.working_directory.clone(),
+            config_path: record.config_path.clone(),
+            project_id: record.project_id.clone(),
+            created_at: record.created_at,
+            last_used,
+            expires_at: record.expires_at(last_used),
+            ends_at: record.ends_at,
+            version: record.version,
+        }
     }
 }
 
@@ -307,10 +146,10 @@ impl NewSession {
         Self { id, secret: name.secret_hash(), lifetimes, initial: Change::new() }
     }
 
-    /// Lets the session begin with what this change sets.
+    /// Lets the session begin with what this change sets. A version it expects means nothing here.
     #[must_use]
     pub fn with(mut self, initial: Change) -> Self {
-        self.initial = initial;
+        self.initial = Change { expected: None, ..initial };
         self
     }
 

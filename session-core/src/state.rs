@@ -139,6 +139,11 @@ impl State {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
+    /// The values that clients can reach: all but those under reserved names, which count against no limit of theirs.
+    pub fn clients(&self) -> impl Iterator<Item = (&StateName, &StateValue)> {
+        self.iter().filter(|(name, _)| !name.is_reserved())
+    }
+
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,9 +1,6 @@
 //! The contract that every backend and every decorator keeps.
 
 use std::fmt;
-use std::num::NonZeroU32;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +9,9 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::name::{Locator, SessionKey};
 use crate::owner::Owner;
-use crate::session::{NewSession, Session, Version};
+use crate::page::{Listing, Page};
+use crate::record::Version;
+use crate::session::{NewSession, Session};
 use crate::time::{Expired, Timestamp};
 
 /// Keeps sessions.
@@ -34,16 +33,19 @@ use crate::time::{Expired, Timestamp};
 /// - **What comes from outside is validated by the types** before a store sees it, and an unknown name creates nothing.
 ///   *`hostile_names_are_refused_before_the_backend`*
 /// - **Texts and values come back byte for byte.** *`hostile_texts_are_kept_verbatim`*
-/// - **Times are the store's own clock**, in milliseconds. *`sub_second_lifetimes_are_kept`*
+/// - **Times are the store's own clock**, in milliseconds; that of the last use may be a millisecond off.
+///   *`sub_second_lifetimes_are_kept`*
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Creates a session, with everything it begins with, in one step.
     ///
     /// - It never overwrites a live session. *`create_refuses_a_live_name`*
-    /// - It starts at version 1, used now, with one read-write grant. *`a_session_lives_from_create_to_delete`*
+    /// - A name whose session expired or was ended is as good as new. *`an_absent_name_is_as_good_as_new`*
+    /// - It starts at version 1, last used now, with a read-write grant for its name.
+    ///   *`a_session_lives_from_create_to_delete`*
     /// - The record keeps the idle timeout it is given. *`both_lifetimes_hold_together`*
     /// - At a principal's limit their own session that was idle longest makes room, if it has been idle for
-    ///   [`evict_after`](crate::Limits::evict_after), and is told of in the answer; never another's.
+    ///   [`evict_after`](crate::Limits::evict_after), and is named in the answer; nobody else's ever does.
     ///   *`only_ones_own_idle_session_makes_room`*
     ///
     /// # Errors
@@ -51,7 +53,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// [`AlreadyExists`](StoreError::AlreadyExists); [`Quota`](StoreError::Quota) for each of
     /// [`Limits`](crate::Limits) (*`sessions_are_limited_in_all`*, *`sessions_are_limited_per_principal`*,
     /// *`creation_is_limited_in_rate`*, *`a_session_is_limited_in_size`*), also when two writers reach it together
-    /// (*`writers_who_reach_a_limit_together_stay_within_it`*).
+    /// (*`writers_who_reach_a_limit_together_stay_within_it`*). Where several limits are met, any of them is named.
     async fn create(&self, new: NewSession) -> Result<Created, StoreError>;
 
     /// Loads a snapshot, in one round trip.
@@ -63,7 +65,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// None of the control flow: what is not there is `None`.
+    /// [`Unavailable`](StoreError::Unavailable) and [`Defect`](StoreError::Defect): what is not there is `None`.
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError>;
 
     /// Applies a change and begins the idle timeout anew. *`an_update_slides`*
@@ -80,7 +82,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// In this order: [`NotFound`](StoreError::NotFound), [`ReadOnly`](StoreError::ReadOnly),
-    /// [`Conflict`](StoreError::Conflict), [`Quota`](StoreError::Quota).
+    /// [`Conflict`](StoreError::Conflict), [`Quota`](StoreError::Quota). *`the_first_reason_to_refuse_is_named`*
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError>;
 
     /// Ends a session; `true` for the one caller who ended it. *`a_session_lives_from_create_to_delete`*
@@ -90,10 +92,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// [`ReadOnly`](StoreError::ReadOnly).
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError>;
 
-    /// Lists one principal's live sessions, a page at a time, without touching them.
+    /// Lists one principal's live sessions, a page of summaries at a time, without touching them.
     ///
     /// A session that lives from the first page to the last is listed exactly once, whatever comes and goes
-    /// meanwhile. *`paging_neither_loses_nor_repeats`*
+    /// meanwhile. *`paging_neither_loses_nor_repeats`*, *`a_summary_agrees_with_its_session`*,
+    /// *`hundreds_of_sessions_are_listed_and_ended`*
     ///
     /// # Errors
     ///
@@ -112,9 +115,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Counts the live sessions of all owners. The answer may be as old as `max_staleness`; `ZERO` counts now.
     /// *`count_counts_the_living`*
     ///
+    /// A store may count a session that reached its absolute lifetime for up to one idle timeout more.
+    ///
     /// # Errors
     ///
-    /// Only that the backend is away.
+    /// [`Unavailable`](StoreError::Unavailable).
     async fn count(&self, max_staleness: Duration) -> Result<u64, StoreError>;
 
     /// By which limit a principal's own session expired, if it did and the store still knows.
@@ -124,7 +129,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Only that the backend is away.
+    /// [`Unavailable`](StoreError::Unavailable).
     async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError>;
 
     /// Asks the backend for a sign of life. *`a_healthy_store_answers_a_ping`*
@@ -151,7 +156,7 @@ pub enum Load {
 pub struct Created {
     /// The new session.
     pub session: Session,
-    /// Sessions of the same principal that went on this occasion, each told of at most once.
+    /// Sessions of the same principal that went on this occasion.
     pub gone: Vec<Gone>,
 }
 
@@ -165,7 +170,7 @@ impl Created {
 
 /// A session that a `create` of the same principal removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a session and a cause")]
+#[non_exhaustive]
 pub struct Gone {
     /// Which.
     pub locator: Locator,
@@ -173,79 +178,30 @@ pub struct Gone {
     pub expired: Option<Expired>,
 }
 
+impl Gone {
+    /// A session that had expired by this limit, or was live and made room.
+    #[must_use]
+    pub fn new(locator: Locator, expired: Option<Expired>) -> Self {
+        Self { locator, expired }
+    }
+}
+
 /// What an `update` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores build it")]
+#[non_exhaustive]
 pub struct Updated {
     /// The session's version since.
     pub version: Version,
-    /// When it ends if it is not used again.
+    /// When it was done, on the store's clock.
+    pub at: Timestamp,
+    /// When the session ends for this caller if it is not used again; see [`Session::expires_at`].
     pub expires_at: Timestamp,
 }
 
-/// Which part of a list is asked for.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a place and a size")]
-pub struct Page {
-    /// Where the last page ended; `None` for the first.
-    pub after: Option<Cursor>,
-    /// How many sessions at most. A store may return fewer, and none, before the end.
-    pub size: NonZeroU32,
-}
-
-impl Page {
-    /// The most sessions a store returns at once, whatever was asked.
-    pub const MAX_SIZE: u32 = 500;
-
-    /// The first `size` sessions.
+impl Updated {
+    /// A change at `at` that led to this version.
     #[must_use]
-    pub fn first(size: NonZeroU32) -> Self {
-        Self { after: None, size }
-    }
-
-    /// How many sessions to return: what was asked, within [`MAX_SIZE`](Self::MAX_SIZE).
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.size.get().min(Self::MAX_SIZE) as usize
-    }
-}
-
-/// A page of a list.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "stores build it")]
-pub struct Listing {
-    /// The sessions, as their owner sees them.
-    pub sessions: Vec<Session>,
-    /// Where to go on; `None` at the end.
-    pub next: Option<Cursor>,
-}
-
-/// A place in a list, to be handed back unread to the store it came from.
-///
-/// As a text it is 1 to 128 characters of visible ASCII, so that it may travel through a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(Arc<str>);
-
-impl Cursor {
-    /// The place as a text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if visible && (1..=128).contains(&text.len()) { Ok(Self(text.into())) } else { Err(StoreError::InvalidCursor) }
-    }
-}
-
-impl From<Locator> for Cursor {
-    /// The place after a locator, for stores that list in the order of locators.
-    fn from(locator: Locator) -> Self {
-        Self(locator.to_string().into())
+    pub fn new(version: Version, at: Timestamp, expires_at: Timestamp) -> Self {
+        Self { version, at, expires_at }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::harness::{Fixture, Harness, alice, assert_answer, bob, long, roomy, set, store, ticks};
+use super::harness::{
+    Fixture, Harness, alice, assert_answer, assert_same, assert_same_time, bob, long, roomy, set, store, ticks,
+};
 use crate::change::Change;
+use crate::ext::SessionStoreExt as _;
 use crate::name::{SessionKey, SessionName};
 use crate::owner::Owner;
 use crate::time::{Expired, Lifetimes};
@@ -19,10 +22,11 @@ pub async fn touch_slides_and_peek_does_not(harness: &dyn Harness) {
         let seen = touched.touch().await.expect("the session is live");
         assert!(seen.last_used() >= touched.session.last_used().after(harness.tick() * 2), "a touch is a use");
         assert_eq!(seen.expires_at(), seen.last_used().after(harness.tick() * 4), "the timeout begins anew");
-        let again = touched.peek().await.expect("the session is live");
-        assert_eq!(again.last_used(), seen.last_used(), "the touch was kept");
+        assert_same_time(harness, seen.last_used(), seen.loaded_at(), "a touch is a use now");
+        assert_same(harness, touched.peek().await, &seen, "the touch was kept");
         let seen = peeked.peek().await.expect("the session is live");
-        assert_eq!(seen.last_used(), peeked.session.last_used(), "a peek is no use");
+        assert_same_time(harness, seen.last_used(), peeked.session.last_used(), "a peek is no use");
+        assert!(seen.expires_in() <= harness.tick() * 2, "a peek tells how much is left");
 
         harness.elapse(harness.tick() * 3).await;
         assert_answer!(touched.peek().await, Some(_), "a touched session outlives its first timeout");
@@ -30,6 +34,12 @@ pub async fn touch_slides_and_peek_does_not(harness: &dyn Harness) {
         harness.elapse(harness.tick() * 2).await;
         assert_answer!(touched.peek().await, None, "a touch prolongs by one timeout");
     }
+    let owned = Fixture::create(&store, alice(), ticks(harness, 4, 100)).await;
+    harness.elapse(harness.tick() * 3).await;
+    let by_locator = SessionKey::by_locator(alice(), owned.name.locator());
+    assert_answer!(store.touch(&by_locator).await, Ok(Some(_)), "the owner needs no secret");
+    harness.elapse(harness.tick() * 3).await;
+    assert_answer!(owned.peek().await, Some(_), "the owner's touch prolongs like any other");
 }
 
 /// A change is a use of the session.
@@ -39,7 +49,7 @@ pub async fn an_update_slides(harness: &dyn Harness) {
     harness.elapse(harness.tick() * 3).await;
     let updated = store.update(&fixture.key, Change::new()).await.expect("the session is live");
     let seen = fixture.peek().await.expect("the session is live");
-    assert_eq!(seen.expires_at(), updated.expires_at);
+    assert_same_time(harness, seen.expires_at(), updated.expires_at, "an update says when the session ends");
     assert!(seen.last_used() >= fixture.session.last_used().after(harness.tick() * 3), "a change is a use");
     harness.elapse(harness.tick() * 3).await;
     assert_answer!(fixture.peek().await, Some(_), "a changed session outlives its first timeout");
@@ -93,7 +103,7 @@ pub async fn why_absent_tells_only_the_owner(harness: &dyn Harness) {
     let live = Fixture::create(&store, alice(), long()).await;
     let ended = Fixture::create(&store, alice(), long()).await;
     assert!(ended.end().await);
-    let idle = Fixture::create(&store, alice(), ticks(harness, 2, 4)).await;
+    let idle = Fixture::create(&store, alice(), ticks(harness, 2, 50)).await;
     let old = Fixture::create(&store, alice(), ticks(harness, 50, 2)).await;
     let nobodys = Fixture::create(&store, Owner::Anonymous, ticks(harness, 2, 50)).await;
     harness.elapse(harness.tick() * 3).await;

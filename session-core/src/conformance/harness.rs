@@ -15,7 +15,7 @@ use crate::owner::Owner;
 use crate::session::{NewSession, Session};
 use crate::state::{StateName, StateValue};
 use crate::store::SessionStore;
-use crate::time::Lifetimes;
+use crate::time::{Lifetimes, Timestamp};
 
 /// A boxed future that may be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,6 +32,11 @@ pub trait Harness: Send + Sync {
     /// A time that `elapse` measures well: rules use lifetimes of a few ticks, and rely on what they do in between
     /// taking less than one. Anything on a paused clock, some 100 ms on a real one.
     fn tick(&self) -> Duration;
+
+    /// How far the time of the last use that the store answers may be off, at most a millisecond; 0 is exact.
+    fn clock_error(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// How far the store may go over [`Limits::sessions`], as its documentation states; 0 is exact.
     fn overshoot(&self) -> u64 {
@@ -94,6 +99,13 @@ impl Fixture {
         Self { store: store.clone(), key: SessionKey::by_name(owner, &name), name, session: created.session }
     }
 
+    /// A session that was created under a name already.
+    pub(super) async fn of(store: &Arc<dyn SessionStore>, owner: Owner, name: SessionName) -> Self {
+        let key = SessionKey::by_name(owner, &name);
+        let session = store.peek(&key).await.expect("the store answers").expect("the session is live");
+        Self { store: store.clone(), name, key, session }
+    }
+
     pub(super) async fn touch(&self) -> Option<Session> {
         self.store.touch(&self.key).await.expect("the store answers")
     }
@@ -109,6 +121,20 @@ impl Fixture {
     pub(super) async fn end(&self) -> bool {
         self.store.delete(&self.key).await.expect("the store answers")
     }
+}
+
+/// Asserts that a session is what it was: the same record, last used at the same time as far as the store can tell.
+pub(super) fn assert_same(harness: &dyn Harness, seen: Option<Session>, before: &Session, promise: &str) {
+    let seen = seen.unwrap_or_else(|| panic!("{promise}, but the session is gone"));
+    assert_eq!(**before, *seen, "{promise}");
+    assert_eq!(before.mode(), seen.mode(), "{promise}");
+    assert_same_time(harness, seen.last_used(), before.last_used(), promise);
+}
+
+/// Asserts that two answers mean one time.
+pub(super) fn assert_same_time(harness: &dyn Harness, left: Timestamp, right: Timestamp, promise: &str) {
+    let apart = left.since(right).max(right.since(left));
+    assert!(apart <= harness.clock_error(), "{promise}, but the times are {apart:?} apart");
 }
 
 pub(super) fn state_name(name: &str) -> StateName {

@@ -1,19 +1,21 @@
 //! From create to delete, and what absence looks like.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::harness::{
-    BoxFuture, Fixture, Harness, alice, assert_answer, bob, long, roomy, set, store, text_of, ticks, together,
+    BoxFuture, Fixture, Harness, alice, assert_answer, assert_same, assert_same_time, bob, long, roomy, set, store,
+    text_of, ticks, together,
 };
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::ext::SessionStoreExt as _;
-use crate::grant::Mode;
+use crate::grant::{Mode, NewGrant};
 use crate::name::{SessionKey, SessionName};
 use crate::owner::Owner;
-use crate::session::{NewSession, Version};
+use crate::record::Version;
+use crate::session::NewSession;
 use crate::store::SessionStore;
 use crate::text::Text;
 
@@ -29,6 +31,7 @@ pub async fn a_session_lives_from_create_to_delete(harness: &dyn Harness) {
 
         assert_eq!((session.owner, session.locator), (owner, name.locator()));
         assert_eq!((session.version, session.mode()), (Version::FIRST, Mode::ReadWrite));
+        assert_eq!(session.expires_in(), long().idle(), "a session knows how long it has");
         assert_eq!(session.last_used(), session.created_at, "a session is used when it is created");
         assert_eq!(session.ends_at, session.created_at.after(long().absolute()));
         assert_eq!(session.idle_timeout, long().idle());
@@ -43,19 +46,34 @@ pub async fn a_session_lives_from_create_to_delete(harness: &dyn Harness) {
         assert_eq!(text_of(&loaded, "cart").as_deref(), Some("tea"));
 
         let project = Text::new("shop").expect("an id is a text");
-        let updated = store.update(&key, Change::new().project_id(project.clone())).await.expect("it is changed");
+        harness.elapse(harness.tick()).await;
+        let change = Change::new().project_id(project.clone()).working_directory(directory.clone());
+        let updated = store.update(&key, change).await.expect("it is changed");
         let loaded = store.peek(&key).await.expect("the store answers").expect("the session is live");
         assert_eq!(loaded.project_id, Some(project));
         assert_eq!(loaded.version, updated.version);
-        assert_eq!(loaded.expires_at(), updated.expires_at, "an update says when the session ends");
+        assert_eq!(loaded.set_at, Some(updated.at), "setting the working directory stamps it anew");
+        assert_eq!(loaded.created_at, loaded.ends_at.before(long().absolute()), "and nothing else");
+        assert_same_time(harness, loaded.expires_at(), updated.expires_at, "an update says when the session ends");
 
-        assert_answer!(store.delete(&key).await, Ok(true), "the caller who ends a session is told so");
+        let ended = Arc::new(AtomicUsize::new(0));
+        let enders = (0..8).map(|_| {
+            let (store, ended) = (store.clone(), ended.clone());
+            Box::pin(async move {
+                if store.delete(&key).await.expect("the store answers") {
+                    ended.fetch_add(1, Ordering::SeqCst);
+                }
+            }) as BoxFuture<'static, ()>
+        });
+        together(harness, enders).await;
+        assert_eq!(ended.load(Ordering::SeqCst), 1, "the one caller who ended the session is told so");
         assert_answer!(store.peek(&key).await, Ok(None), "an ended session is absent");
         assert_answer!(store.delete(&key).await, Ok(false), "a session ends once");
     }
 }
 
-/// A live session is never overwritten, whichever secret the second creation comes with.
+/// A live session is never overwritten, whichever secret the second creation comes with, and of many creations under
+/// one name one succeeds.
 pub async fn create_refuses_a_live_name(harness: &dyn Harness) {
     let store = store(harness, roomy()).await;
     for owner in [Owner::Anonymous, alice()] {
@@ -66,7 +84,48 @@ pub async fn create_refuses_a_live_name(harness: &dyn Harness) {
             let second = NewSession::new(owner, &name, long()).with(set("cart", "coffee"));
             assert_answer!(store.create(second).await, Err(StoreError::AlreadyExists), "a live name is refused");
         }
-        assert_eq!(first.peek().await, Some(before), "a refused creation leaves the session as it was");
+        assert_same(harness, first.peek().await, &before, "a refused creation leaves the session as it was");
+
+        let new = NewSession::new(owner, &SessionName::mint(), long());
+        let created = Arc::new(AtomicUsize::new(0));
+        let creators = (0..8).map(|_| {
+            let (store, new, created) = (store.clone(), new.clone(), created.clone());
+            Box::pin(async move {
+                match store.create(new).await {
+                    Ok(_) => drop(created.fetch_add(1, Ordering::SeqCst)),
+                    Err(StoreError::AlreadyExists) => {}
+                    Err(other) => panic!("a creator is first or is refused, not {other:?}"),
+                }
+            }) as BoxFuture<'static, ()>
+        });
+        together(harness, creators).await;
+        assert_eq!(created.load(Ordering::SeqCst), 1, "one of the creators is first");
+    }
+}
+
+/// The name of a session that ended or expired can be given to a new one, which inherits nothing.
+pub async fn an_absent_name_is_as_good_as_new(harness: &dyn Harness) {
+    let store = store(harness, roomy()).await;
+    for owner in [Owner::Anonymous, alice()] {
+        let ended = Fixture::create(&store, owner, long()).await;
+        let idle = Fixture::create(&store, owner, ticks(harness, 2, 50)).await;
+        let old = Fixture::create(&store, owner, ticks(harness, 50, 2)).await;
+        for fixture in [&ended, &idle, &old] {
+            let guest = SessionName::mint_for(fixture.name.locator());
+            let change = set("cart", "tea").grant(&guest, NewGrant::new(Mode::ReadOnly));
+            store.update(&fixture.key, change).await.expect("the session is live");
+        }
+        assert!(ended.end().await);
+        harness.elapse(harness.tick() * 3).await;
+        for fixture in [&ended, &idle, &old] {
+            let new = NewSession::new(owner, &fixture.name, long()).with(set("other", "coffee"));
+            let session = store.create(new).await.expect("an absent name is not taken").session;
+            assert!(session.created_at > fixture.session.created_at && session.ends_at > fixture.session.ends_at);
+            assert_eq!((session.version, session.grants.len()), (Version::FIRST, 1));
+            let seen = fixture.peek().await.expect("the new session is live");
+            assert_eq!((text_of(&seen, "cart"), text_of(&seen, "other").as_deref()), (None, Some("coffee")));
+            assert_answer!(store.why_absent(&fixture.key).await, Ok(None), "what is there is not absent");
+        }
     }
 }
 
@@ -185,8 +244,10 @@ pub async fn count_counts_the_living(harness: &dyn Harness) {
     for owner in [Owner::Anonymous, alice(), bob(), Owner::Anonymous, alice()] {
         living.push(Fixture::create(&store, owner, long()).await);
         Fixture::create(&store, owner, ticks(harness, 2, 50)).await;
+        // A store may count it until its idle timeout is over, too.
+        Fixture::create(&store, owner, ticks(harness, 2, 2)).await;
     }
-    assert_answer!(store.count(Duration::ZERO).await, Ok(10), "all are live");
+    assert_answer!(store.count(Duration::ZERO).await, Ok(15), "all are live");
     harness.elapse(harness.tick() * 3).await;
     assert_answer!(store.count(Duration::ZERO).await, Ok(5), "the expired do not count");
     assert!(living.pop().expect("five were created").end().await);

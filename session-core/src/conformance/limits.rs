@@ -14,7 +14,7 @@ use crate::limits::{Limits, Quota, Rate};
 use crate::name::SessionName;
 use crate::owner::Owner;
 use crate::session::NewSession;
-use crate::state::StateValue;
+use crate::state::{StateName, StateValue};
 use crate::store::{Created, Gone, SessionStore};
 use crate::text::Text;
 use crate::time::Lifetimes;
@@ -23,20 +23,22 @@ use crate::time::Lifetimes;
 pub async fn sessions_are_limited_in_all(harness: &dyn Harness) {
     let store = store(harness, Limits { sessions: 4, ..roomy() }).await;
     let most = 4 + harness.overshoot();
-    for owner in [Owner::Anonymous, alice(), bob()] {
-        Fixture::create(&store, owner, ticks(harness, 3, 50)).await;
+    let mut created = Vec::new();
+    for (owner, idle, absolute) in [(Owner::Anonymous, 3, 50), (alice(), 50, 3), (bob(), 3, 50), (alice(), 3, 50)] {
+        created.push(Fixture::create(&store, owner, ticks(harness, idle, absolute)).await);
     }
-    let kept = Fixture::create(&store, Owner::Anonymous, long()).await;
-    let mut created = 4;
     let refused = loop {
-        match try_create(&store, Owner::Anonymous, ticks(harness, 3, 50)).await {
-            Ok(_) => created += 1,
+        let name = SessionName::mint();
+        match store.create(NewSession::new(bob(), &name, ticks(harness, 3, 50))).await {
+            Ok(_) => created.push(Fixture::of(&store, bob(), name).await),
             Err(error) => break error,
         }
-        assert!(created <= most, "the store holds at most {most} sessions");
+        assert!(created.len() as u64 <= most, "the store holds at most {most} sessions");
     };
     assert_answer!(refused, StoreError::Quota(Quota::Sessions { max: 4 }), "the limit has its own error");
-    assert!(kept.end().await);
+    for fixture in created.drain(3..) {
+        assert!(fixture.end().await);
+    }
     assert_answer!(try_create(&store, alice(), ticks(harness, 2, 50)).await, Ok(_), "an ended session gives room");
     harness.elapse(harness.tick() * 4).await;
     for _ in 0..4 {
@@ -49,9 +51,8 @@ pub async fn sessions_are_limited_per_principal(harness: &dyn Harness) {
     let limits = Limits { sessions_per_principal: 3, evict_after: Duration::from_secs(3600 * 24 * 365), ..roomy() };
     let store = store(harness, limits).await;
     let first = Fixture::create(&store, alice(), long()).await;
-    for _ in 0..2 {
-        Fixture::create(&store, alice(), ticks(harness, 2, 50)).await;
-    }
+    Fixture::create(&store, alice(), ticks(harness, 2, 50)).await;
+    Fixture::create(&store, alice(), ticks(harness, 50, 2)).await;
     let refused = try_create(&store, alice(), long()).await;
     assert_answer!(
         refused,
@@ -84,7 +85,7 @@ pub async fn only_ones_own_idle_session_makes_room(harness: &dyn Harness) {
     assert_answer!(busy.touch().await, Some(_), "the session is live");
 
     let created = try_create(&store, alice(), long()).await.expect("the idle session makes room");
-    let gone = Gone { locator: idle.name.locator(), expired: None };
+    let gone = Gone::new(idle.name.locator(), None);
     assert_eq!(created.gone, [gone], "the answer tells which session made room");
     assert_answer!(idle.peek().await, None, "the longest idle one went");
     for (whose, other) in [("one's own busy", &busy), ("another principal's", &bobs), ("an anonymous", &nobodys)] {
@@ -100,18 +101,20 @@ pub async fn creation_is_limited_in_rate(harness: &dyn Harness) {
     for _ in 0..3 {
         assert_answer!(try_create(&store, alice(), long()).await, Ok(_), "so many are admitted at once");
     }
+    let mut wait = Duration::MAX;
     for _ in 0..3 {
         let refused = try_create(&store, alice(), long()).await;
         let Err(StoreError::Quota(Quota::CreationRate { retry_after })) = refused else {
             panic!("one more is too fast, but the store answered {refused:?}");
         };
         assert!(retry_after <= harness.tick() * 4 && !retry_after.is_zero(), "the error says when to try again");
+        wait = retry_after;
     }
     assert_answer!(try_create(&store, bob(), long()).await, Ok(_), "another principal has their own rate");
     for _ in 0..5 {
         assert_answer!(try_create(&store, Owner::Anonymous, long()).await, Ok(_), "the anonymous owner has none");
     }
-    harness.elapse(harness.tick() * 5).await;
+    harness.elapse(wait).await;
     assert_answer!(try_create(&store, alice(), long()).await, Ok(_), "refusals cost nothing, and time gives back");
     assert_answer!(try_create(&store, alice(), long()).await, Err(StoreError::Quota(_)), "one at a time");
 }
@@ -132,7 +135,20 @@ pub async fn a_session_is_limited_in_size(harness: &dyn Harness) {
     let too_many_grants = || StoreError::Quota(Quota::Grants { max: 2 }).to_string();
     assert_refused(try_change(grant().1).await, &too_many_grants());
     assert_answer!(try_change(Change::new().revoke(second.secret_hash())).await, Ok(_), "a revoked name gives room");
-    assert_answer!(try_change(grant().1).await, Ok(_), "within the limit again");
+    let (brief, _) = grant();
+    let brief_grant = NewGrant::new(Mode::ReadOnly).with_lifetime(harness.tick());
+    assert_answer!(try_change(Change::new().grant(&brief, brief_grant)).await, Ok(_), "within the limit again");
+    assert_refused(try_change(grant().1).await, &too_many_grants());
+    harness.elapse(harness.tick() * 2).await;
+    assert_answer!(try_change(grant().1).await, Ok(_), "a grant that ended gives room");
+    let name = SessionName::mint();
+    let three = (0..2).fold(Change::new(), |change, _| {
+        change.grant(&SessionName::mint_for(name.locator()), NewGrant::new(Mode::ReadOnly))
+    });
+    assert_refused(
+        store.create(NewSession::new(Owner::Anonymous, &name, long()).with(three)).await,
+        &too_many_grants(),
+    );
 
     let value = |bytes: usize| StateValue::from(vec![b'x'; bytes]);
     let values = |names: &[&str], bytes| {
@@ -155,6 +171,12 @@ pub async fn a_session_is_limited_in_size(harness: &dyn Harness) {
     for _ in 0..3 {
         assert_answer!(try_change(exactly.clone()).await, Ok(_), "exactly the limit, and writing over is no more");
     }
+    let reserved = Change::new().set(StateName::reserved(".reserved"), value(16));
+    assert_answer!(try_change(reserved).await, Ok(_), "the library's own values take no room from a client's");
+    let edits = Change::MAX_EDITS;
+    let too_many_edits = (0..=edits).fold(Change::new(), |change, at| change.remove(state_name(&at.to_string())));
+    let message = StoreError::Quota(Quota::Edits { max: edits }).to_string();
+    assert_refused(try_change(too_many_edits).await, &message);
     let one_text = Change::new().project_id(Text::new("p").expect("an id"));
     let too_much = StoreError::Quota(Quota::SessionBytes { max: 50 }).to_string();
     assert_refused(try_change(one_text.clone()).await, &too_much);
@@ -170,34 +192,57 @@ fn assert_refused<T: std::fmt::Debug>(answer: Result<T, StoreError>, message: &s
 pub async fn writers_who_reach_a_limit_together_stay_within_it(harness: &dyn Harness) {
     const WRITERS: u64 = 16;
     const LIMIT: u64 = 5;
-    let limits = Limits { state_names: 5, sessions_per_principal: LIMIT, evict_after: Duration::MAX, ..roomy() };
+    let limits = Limits {
+        state_names: 5,
+        session_bytes: 500,
+        sessions_per_principal: LIMIT,
+        evict_after: Duration::MAX,
+        ..roomy()
+    };
     let handles = harness.handles(limits, 2).await;
-    let fixture = Fixture::create(&handles[0], Owner::Anonymous, long()).await;
+    let capped = harness.handles(Limits { sessions: LIMIT, ..roomy() }, 2).await;
+    let names = Fixture::create(&handles[0], Owner::Anonymous, long()).await;
+    let bytes = Fixture::create(&handles[0], Owner::Anonymous, long()).await;
 
-    let (names, sessions) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let won: Arc<[AtomicU64; 4]> = Arc::default();
     let tasks = (0..WRITERS).map(|writer| {
-        let (store, key) = (handles[usize::from(writer % 2 == 0)].clone(), fixture.key);
-        let (names, sessions) = (names.clone(), sessions.clone());
+        let handle = usize::from(writer % 2 == 0);
+        let (store, capped, won) = (handles[handle].clone(), capped[handle].clone(), won.clone());
+        let (names, bytes) = (names.key, bytes.key);
         Box::pin(async move {
             let name = format!("writer-{writer}");
-            match store.update(&key, set(&name, "here")).await {
-                Ok(_) => drop(names.fetch_add(1, Ordering::SeqCst)),
-                Err(StoreError::Quota(Quota::StateNames { max: 5 })) => {}
-                Err(other) => panic!("a writer is in or meets the limit, not {other:?}"),
+            count(&won[0], store.update(&names, set(&name, "here")).await.map(drop));
+            // Two of these are within the bytes of a session.
+            let change = set(&format!("value-{writer}"), &"x".repeat(200));
+            if writer < 4 {
+                count(&won[1], store.update(&bytes, change).await.map(drop));
             }
-            match try_create(&store, alice(), long()).await {
-                Ok(_) => drop(sessions.fetch_add(1, Ordering::SeqCst)),
-                Err(StoreError::Quota(Quota::SessionsPerPrincipal { max: LIMIT })) => {}
-                Err(other) => panic!("a session is created or meets the limit, not {other:?}"),
-            }
+            count(&won[2], try_create(&store, alice(), long()).await.map(drop));
+            count(&won[3], try_create(&capped, Owner::Anonymous, long()).await.map(drop));
         }) as BoxFuture<'static, ()>
     });
     together(harness, tasks).await;
-    assert_eq!(names.load(Ordering::SeqCst), LIMIT, "exactly the limit of names was taken");
-    assert_eq!(sessions.load(Ordering::SeqCst), LIMIT, "exactly the limit of sessions was created");
-    let session = fixture.peek().await.expect("the session is live");
+    let [names_won, bytes_won, mine, all] = [0, 1, 2, 3].map(|at: usize| won[at].load(Ordering::SeqCst));
+    assert_eq!(names_won, LIMIT, "exactly the limit of names was taken");
+    assert_eq!(bytes_won, 2, "exactly what the bytes of a session allow was written");
+    assert_eq!(mine, LIMIT, "exactly the limit of a principal's sessions was created");
+    let most = LIMIT + harness.overshoot();
+    assert!((LIMIT..=most).contains(&all), "{all} sessions were created within a limit of {LIMIT} in all");
+    let session = names.peek().await.expect("the session is live");
     assert_eq!(session.state.len() as u64, LIMIT);
-    assert_answer!(handles[0].count(Duration::ZERO).await, Ok(6), "what was refused left nothing behind");
+    for (store, created) in [(&handles[0], 2 + mine), (&capped[0], all)] {
+        let counted = store.count(Duration::ZERO).await;
+        assert_answer!(counted, Ok(counted) if counted == created, "what was refused left nothing behind");
+    }
+}
+
+/// Counts an answer that was not a refusal by a limit.
+fn count(won: &AtomicU64, answer: Result<(), StoreError>) {
+    match answer {
+        Ok(()) => drop(won.fetch_add(1, Ordering::SeqCst)),
+        Err(StoreError::Quota(_)) => {}
+        Err(other) => panic!("a writer is within a limit or meets it, not {other:?}"),
+    }
 }
 
 async fn try_create(store: &Arc<dyn SessionStore>, owner: Owner, lifetimes: Lifetimes) -> Result<Created, StoreError> {

@@ -9,10 +9,11 @@ use super::harness::{
 use crate::change::{Change, Edit};
 use crate::error::StoreError;
 use crate::ext::SessionStoreExt as _;
+use crate::grant::{Mode, NewGrant};
 use crate::limits::{Limits, Quota};
-use crate::name::SessionKey;
+use crate::name::{SessionKey, SessionName};
 use crate::owner::Owner;
-use crate::session::Version;
+use crate::record::Version;
 use crate::state::StateValue;
 use crate::store::SessionStore;
 use crate::text::Text;
@@ -112,6 +113,29 @@ pub async fn a_refused_change_changes_nothing(harness: &dyn Harness) {
         assert_eq!(after, before, "no part was applied");
         assert_eq!(after.state, before.state);
     }
+}
+
+/// Of several reasons to refuse a change the first of this order is named: there is no such session, the name may only
+/// read, the version is another, a limit is met.
+pub async fn the_first_reason_to_refuse_is_named(harness: &dyn Harness) {
+    let store = store(harness, Limits { value_bytes: 8, ..roomy() }).await;
+    let fixture = Fixture::create(&store, Owner::Anonymous, long()).await;
+    let reader = SessionName::mint_for(fixture.name.locator());
+    let grant = Change::new().grant(&reader, NewGrant::new(Mode::ReadOnly));
+    let before = store.update(&fixture.key, grant).await.expect("the session is live").version;
+    fixture.set("a", "1").await;
+    let by_reader = SessionKey::by_name(Owner::Anonymous, &reader);
+    let by_nobody = SessionKey::by_name(Owner::Anonymous, &SessionName::mint());
+    let too_long = || set("a", "far too long");
+    let stale = || too_long().if_version(before);
+
+    for change in [too_long(), stale()] {
+        let answer = store.update(&by_nobody, change.clone()).await;
+        assert_answer!(answer, Err(StoreError::NotFound), "no session is the first reason");
+        assert_answer!(store.update(&by_reader, change).await, Err(StoreError::ReadOnly), "reading is the second");
+    }
+    assert_answer!(store.update(&fixture.key, stale()).await, Err(StoreError::Conflict), "the version is the third");
+    assert_answer!(store.update(&fixture.key, too_long()).await, Err(StoreError::Quota(_)), "a limit is the last");
 }
 
 /// With an expected version a change is applied to that version or not at all.

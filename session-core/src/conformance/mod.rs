@@ -1,7 +1,8 @@
 //! The rules of [`SessionStore`](crate::SessionStore), one function each, to be run against any store.
 //!
 //! A [`Harness`] makes stores and lets time elapse. With it, [`conformance_tests!`](crate::conformance_tests) gives one
-//! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it.
+//! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it. A minor release can
+//! add a rule, where the contract was not proven as far as it reaches.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -103,6 +104,7 @@ rules! { $
     lifecycle:
         a_session_lives_from_create_to_delete
         create_refuses_a_live_name
+        an_absent_name_is_as_good_as_new
         absent_expired_and_ended_are_one_case
         nothing_late_brings_a_session_back
         two_handles_are_one_store
@@ -118,6 +120,7 @@ rules! { $
         concurrent_writers_of_different_fields_all_survive
         every_change_counts_one_version
         a_refused_change_changes_nothing
+        the_first_reason_to_refuse_is_named
         a_stale_version_is_a_conflict
         racing_compare_and_sets_lose_nothing
         a_snapshot_stays_what_it_was;
@@ -142,6 +145,8 @@ rules! { $
         the_anonymous_owner_has_no_list;
     listing:
         paging_neither_loses_nor_repeats
+        a_summary_agrees_with_its_session
+        hundreds_of_sessions_are_listed_and_ended
         end_all_ends_one_owners_sessions;
     interruption:
         a_cancelled_operation_leaves_the_old_or_the_new;

@@ -10,8 +10,8 @@ use crate::error::StoreError;
 use crate::grant::{Mode, NewGrant};
 use crate::name::{Locator, SessionName};
 use crate::owner::Owner;
+use crate::page::{Cursor, Page};
 use crate::state::{StateName, StateValue};
-use crate::store::{Cursor, Page};
 use crate::text::Text;
 
 /// Names that are none never reach a store, and a cursor that no listing gave reaches nothing in it.
@@ -101,6 +101,8 @@ pub async fn hostile_texts_are_kept_verbatim(harness: &dyn Harness) {
     let bytes: Vec<u8> = (0..=255).collect();
     let largest = vec![0xff; 65_536];
     let values = [b"".as_slice(), b"\0", b"\r\n", b"null", b"1.0", b"007", &bytes, &largest];
+    let longest_name = state_name(&"n".repeat(StateName::MAX_BYTES));
+    let reserved_name = StateName::reserved(".reserved");
     for owner in [Owner::Anonymous, alice()] {
         let fixture = Fixture::create(&store, owner, long()).await;
         for (at, text) in texts.iter().map(|text| Text::new(text).expect("a text")).enumerate() {
@@ -111,6 +113,8 @@ pub async fn hostile_texts_are_kept_verbatim(harness: &dyn Harness) {
                 .config_path(text.clone())
                 .project_id(text.clone())
                 .set(state_name("value"), value.clone())
+                .set(longest_name.clone(), StateValue::from(text.as_str().as_bytes()))
+                .set(reserved_name.clone(), StateValue::from(text.as_str().as_bytes()))
                 .grant(&name, NewGrant::new(Mode::ReadOnly).with_label(text.clone()));
             store.update(&fixture.key, change).await.expect("the session is live");
             let session = fixture.peek().await.expect("the session is live");
@@ -118,6 +122,10 @@ pub async fn hostile_texts_are_kept_verbatim(harness: &dyn Harness) {
                 assert_eq!(kept.as_ref().map(Text::as_str), Some(text.as_str()));
             }
             assert_eq!(session.state.get(&state_name("value")).map(StateValue::as_bytes), Some(value.as_bytes()));
+            for name in [&longest_name, &reserved_name] {
+                let kept = session.state.get(name).map(StateValue::as_bytes);
+                assert_eq!(kept, Some(text.as_str().as_bytes()), "values under long and reserved names are kept");
+            }
             let label = session.grants.get(name.secret_hash()).and_then(|grant| grant.label.as_ref());
             assert_eq!(label.map(Text::as_str), Some(text.as_str()));
             let revoke = Change::new().revoke(name.secret_hash());

@@ -1,12 +1,15 @@
 //! Whose a session is.
 
-use super::harness::{Fixture, Harness, alice, assert_answer, bob, long, page_size, roomy, set, store, text_of};
+use super::harness::{
+    Fixture, Harness, alice, assert_answer, assert_same, bob, long, page_size, roomy, set, store, text_of,
+};
 use crate::error::StoreError;
 use crate::ext::SessionStoreExt as _;
 use crate::name::{SessionKey, SessionName};
 use crate::owner::Owner;
+use crate::page::Page;
 use crate::session::NewSession;
-use crate::store::{Page, SessionStore};
+use crate::store::SessionStore;
 
 /// Another owner with the right name gets what an unknown name gets, and leaves no trace; the same locator under
 /// another owner is another session.
@@ -23,7 +26,7 @@ pub async fn a_foreign_session_is_an_unknown_one(harness: &dyn Harness) {
         for stranger in strangers {
             assert_unknown(store.as_ref(), &SessionKey::by_name(stranger, &fixture.name)).await;
         }
-        assert_eq!(fixture.peek().await, Some(before), "a stranger leaves no trace");
+        assert_same(harness, fixture.peek().await, &before, "a stranger leaves no trace");
         for stranger in strangers {
             let other = NewSession::new(stranger, &fixture.name, long()).with(set("whose", "another's"));
             store.create(other).await.expect("an owner's names are their own");
@@ -50,7 +53,7 @@ pub async fn an_unknown_secret_is_an_unknown_session(harness: &dyn Harness) {
         harness.elapse(harness.tick()).await;
         let guess = SessionName::mint_for(fixture.name.locator());
         assert_unknown(store.as_ref(), &SessionKey::by_name(owner, &guess)).await;
-        assert_eq!(fixture.peek().await, Some(before), "a guess leaves no trace");
+        assert_same(harness, fixture.peek().await, &before, "a guess leaves no trace");
     }
 }
 

@@ -34,7 +34,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::RevokedNamesStillRead, "an_added_grant_opens_and_a_revoked_one_does_not"),
     (Fault::ReadersProlong, "a_read_only_grant_reads_and_nothing_else"),
     (Fault::GrantsOutliveTheirGivers, "a_grant_ends_with_its_session_and_its_giver"),
-    (Fault::NoLimitInAll, "sessions_are_limited_in_all"),
+    (Fault::NoLimitInAllForPrincipals, "sessions_are_limited_in_all"),
     (Fault::ExpiredSessionsKeepTheirPlace, "sessions_are_limited_per_principal"),
     (Fault::EvictsTheOldest, "only_ones_own_idle_session_makes_room"),
     (Fault::RefusedCreationsCost, "creation_is_limited_in_rate"),
@@ -48,6 +48,10 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::AnonymousListIsEmpty, "the_anonymous_owner_has_no_list"),
     (Fault::PagesByOffset, "paging_neither_loses_nor_repeats"),
     (Fault::EndAllCountsTheExpired, "end_all_ends_one_owners_sessions"),
+    (Fault::InheritsFromTheExpired, "an_absent_name_is_as_good_as_new"),
+    (Fault::NamesALimitFirst, "the_first_reason_to_refuse_is_named"),
+    (Fault::SummariesForgetTheProject, "a_summary_agrees_with_its_session"),
+    (Fault::PagesAsLargeAsAsked, "hundreds_of_sessions_are_listed_and_ended"),
     (Fault::WritesInTwoSteps, "a_cancelled_operation_leaves_the_old_or_the_new"),
 ];
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use session_core::{
     Access, BoxError, Change, Created, Cursor, Edit, Expired, Gone, Grant, Limits, Listing, Load, Locator, Mode,
-    NewGrant, NewSession, Owner, Page, PrincipalId, Quota, Record, SecretHash, Session, SessionId, SessionKey,
-    SessionStore, StoreError, Text, Timestamp, Updated,
+    NewGrant, NewSession, Owner, Page, PrincipalId, Quota, Record, Right, SecretHash, Session, SessionId, SessionKey,
+    SessionStore, StoreError, Summary, Text, Timestamp, Updated, Version,
 };
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(crate) enum Fault {
     RevokedNamesStillRead,
     ReadersProlong,
     GrantsOutliveTheirGivers,
-    NoLimitInAll,
+    NoLimitInAllForPrincipals,
     ExpiredSessionsKeepTheirPlace,
     EvictsTheOldest,
     RefusedCreationsCost,
@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     PagesByOffset,
     EndAllCountsTheExpired,
     WritesInTwoSteps,
+    InheritsFromTheExpired,
+    NamesALimitFirst,
+    SummariesForgetTheProject,
+    PagesAsLargeAsAsked,
 }
 
 /// What all handles share.
@@ -117,11 +121,11 @@ impl ModelStore {
     }
 
     /// The live session of this key and what the key may do with it.
-    fn find(&self, sessions: &Sessions, key: &SessionKey, now: Timestamp) -> Option<(SessionId, Mode)> {
+    fn find(&self, sessions: &Sessions, key: &SessionKey, now: Timestamp) -> Option<(SessionId, Right)> {
         let id = self.locate(sessions, key)?;
         let kept = sessions.kept.get(&id).filter(|kept| kept.expired(now).is_none())?;
-        let mode = kept.record.mode(key.access(), now).or_else(|| self.undue_mode(sessions, key))?;
-        Some((id, mode))
+        let right = kept.record.right(key.access(), now).or_else(|| self.undue_right(sessions, key, kept, now))?;
+        Some((id, right))
     }
 
     fn locate(&self, sessions: &Sessions, key: &SessionKey) -> Option<SessionId> {
@@ -131,13 +135,14 @@ impl ModelStore {
         sessions.kept.contains_key(key.id()).then_some(*key.id())
     }
 
-    fn undue_mode(&self, sessions: &Sessions, key: &SessionKey) -> Option<Mode> {
-        match key.access() {
-            Access::Owner => self.has(Fault::LocatorsServeTheAnonymous).then_some(Mode::ReadWrite),
-            Access::Secret(secret) => {
-                (self.has(Fault::RevokedNamesStillRead) && sessions.revoked.contains(&secret)).then_some(Mode::ReadOnly)
-            }
-        }
+    /// The right of a key that should have none: that of the session's first grant.
+    fn undue_right(&self, sessions: &Sessions, key: &SessionKey, kept: &Kept, now: Timestamp) -> Option<Right> {
+        let undue = match key.access() {
+            Access::Owner => self.has(Fault::LocatorsServeTheAnonymous),
+            Access::Secret(_) => self.has(Fault::RevokedNamesStillRead) && sessions.is_revoked(key),
+        };
+        let first = kept.record.grants.iter().next().filter(|_| undue)?;
+        kept.record.right(Access::Secret(first.secret), now)
     }
 
     /// Makes room for one more session of `owner`, or refuses it.
@@ -146,7 +151,8 @@ impl ModelStore {
         let mut gone = Vec::new();
         let keeps_place = |id: &SessionId| self.has(Fault::ExpiredSessionsKeepTheirPlace) && id.owner == owner;
         let live = sessions.kept.values().filter(|kept| kept.expired(now).is_none()).count() as u64;
-        if live >= limits.sessions && !self.has(Fault::NoLimitInAll) {
+        let unlimited = self.has(Fault::NoLimitInAllForPrincipals) && owner != Owner::Anonymous;
+        if live >= limits.sessions && !unlimited {
             return Err(Quota::Sessions { max: limits.sessions }.into());
         }
         let Owner::Principal(principal) = owner else { return Ok(gone) };
@@ -172,7 +178,7 @@ impl ModelStore {
                 .filter(|(_, kept)| now.since(kept.last_used) >= limits.evict_after)
                 .ok_or(Quota::SessionsPerPrincipal { max: limits.sessions_per_principal })?;
             sessions.kept.remove(&id);
-            gone.push(Gone { locator: id.locator, expired: None });
+            gone.push(Gone::new(id.locator, None));
         }
         if let Some(admitted) = admitted {
             sessions.spent.insert(principal, admitted);
@@ -197,26 +203,25 @@ impl ModelStore {
     fn apply(&self, key: &SessionKey, change: &Change, limits: &Limits) -> Result<Updated, StoreError> {
         let now = self.now();
         let sessions = &mut *self.sessions();
-        let Some((id, mode)) = self.find(sessions, key, now) else { return Err(self.absent(sessions, key, change)) };
-        if mode == Mode::ReadOnly {
-            return Err(if sessions.is_revoked(key) { StoreError::NotFound } else { StoreError::ReadOnly });
+        let Some((id, _)) = self.find(sessions, key, now) else { return Err(self.absent(sessions, key, change)) };
+        if sessions.is_revoked(key) {
+            return Err(StoreError::NotFound);
         }
         let kept = sessions.kept.get_mut(&id).expect("it was found above");
         let before = kept.record.clone();
-        let limits = if self.has(Fault::CountsWhatIsWrittenOver) {
-            &Limits {
-                session_bytes: limits.session_bytes.saturating_sub(written_over(&before, change)),
-                ..limits.clone()
-            }
-        } else {
-            limits
-        };
-        // The owner's right stands in where the fault let in a key that has none.
-        let access = if before.mode(key.access(), now).is_some() {
+        if self.has(Fault::CountsWhatIsWrittenOver) && before.bytes() + written(change) > limits.session_bytes {
+            return Err(Quota::SessionBytes { max: limits.session_bytes }.into());
+        }
+        // Another right stands in where the fault let in a key that has none.
+        let access = if before.right(key.access(), now).is_some() {
             key.access()
         } else {
             Access::Secret(before.grants.iter().next().ok_or(StoreError::NotFound)?.secret)
         };
+        if self.has(Fault::NamesALimitFirst) {
+            let unconditional = Change { expected: None, ..change.clone() };
+            Record::apply(&mut before.clone(), access, &unconditional, now, limits)?;
+        }
         if let Err(error) = Record::apply(&mut kept.record, access, change, now, limits) {
             if self.has(Fault::AppliesPartOfARefusedChange)
                 && let (StoreError::Quota(_), Edit::Set(directory)) = (&error, &change.working_directory)
@@ -240,14 +245,14 @@ impl ModelStore {
         if !self.has(Fault::UpdateDoesNotSlide) {
             kept.last_used = now;
         }
-        let updated = Updated { version: kept.record.version, expires_at: kept.record.expires_at(kept.last_used) };
+        let updated = Updated::new(kept.record.version, now, kept.record.expires_at(kept.last_used));
         sessions.revoked.extend(change.grants.iter().filter(|(_, grant)| grant.is_none()).map(|(secret, _)| *secret));
         Ok(updated)
     }
 
     fn absent(&self, sessions: &Sessions, key: &SessionKey, change: &Change) -> StoreError {
         let unheld = !sessions.kept.contains_key(key.id());
-        if self.has(Fault::AnswersConflictForTheAbsent) && unheld && change.expected.is_some() {
+        if self.has(Fault::AnswersConflictForTheAbsent) && unheld && change.expected == Some(Version::FIRST) {
             return StoreError::Conflict;
         }
         StoreError::NotFound
@@ -258,6 +263,14 @@ impl ModelStore {
         let sessions = self.sessions();
         let (id, _) = self.find(&sessions, key, self.now())?;
         sessions.kept.get(&id).cloned()
+    }
+
+    fn summary(&self, kept: &Kept) -> Summary {
+        let mut summary = Summary::new(&kept.record, kept.last_used);
+        if self.has(Fault::SummariesForgetTheProject) {
+            summary.project_id = None;
+        }
+        summary
     }
 
     fn mine(&self, owner: &Owner) -> Result<Vec<(Locator, Kept)>, StoreError> {
@@ -272,9 +285,14 @@ impl ModelStore {
 impl SessionStore for ModelStore {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
         let now = self.now();
-        let record = Arc::new(self.created_record(&new, now)?);
+        let mut record = self.created_record(&new, now)?;
         let sessions = &mut *self.sessions();
         let id = *new.id();
+        if let Some(before) = sessions.kept.get(&id).filter(|_| self.has(Fault::InheritsFromTheExpired)) {
+            let inherited = before.record.state.iter().chain(record.state.iter());
+            record.state = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
+        }
+        let record = Arc::new(record);
         if let Some(kept) = sessions.kept.get(&id).filter(|kept| kept.expired(now).is_none()) {
             let other_secret = kept.record.grants.get(new.secret()).is_none();
             if !(self.has(Fault::OverwritesUnderAnotherSecret) && other_secret) {
@@ -285,13 +303,14 @@ impl SessionStore for ModelStore {
         sessions.created += 1;
         let kept = Kept { record: record.clone(), last_used: now, order: sessions.created };
         sessions.kept.insert(id, kept);
-        Ok(Created::new(Session::new(record, now, Mode::ReadWrite), gone))
+        let right = record.right(Access::Secret(new.secret()), now).ok_or(StoreError::NotFound)?;
+        Ok(Created::new(Session::new(record, right, now, now), gone))
     }
 
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
         let now = self.now();
         let sessions = &mut *self.sessions();
-        let Some((id, mode)) = self.find(sessions, key, now) else {
+        let Some((id, right)) = self.find(sessions, key, now) else {
             if self.has(Fault::GuessesProlong)
                 && !sessions.is_revoked(key)
                 && let Some(kept) = sessions.kept.get_mut(key.id()).filter(|kept| kept.expired(now).is_none())
@@ -301,7 +320,7 @@ impl SessionStore for ModelStore {
             return Ok(None);
         };
         let kept = sessions.kept.get_mut(&id).expect("it was found above");
-        let may_prolong = mode == Mode::ReadWrite || self.has(Fault::ReadersProlong);
+        let may_prolong = right.mode() == Mode::ReadWrite || self.has(Fault::ReadersProlong);
         let for_itself = self.has(Fault::SecondHandleTouchesForItself) && self.handle == 1;
         if load == Load::Touch && may_prolong && !for_itself {
             kept.last_used = now;
@@ -312,7 +331,7 @@ impl SessionStore for ModelStore {
                 prolong_grants(record, |grant| grant.ends_at == before);
             }
         }
-        let session = Session::new(kept.record.clone(), kept.last_used, mode);
+        let session = Session::new(kept.record.clone(), right, kept.last_used, now);
         if load == Load::Peek && self.has(Fault::PeekSlides) {
             kept.last_used = now;
         }
@@ -391,21 +410,20 @@ impl SessionStore for ModelStore {
         let sessions = &mut *self.sessions();
         match self.find(sessions, key, now) {
             None => Ok(false),
-            Some((_, Mode::ReadOnly)) if sessions.is_revoked(key) => Ok(false),
-            Some((_, Mode::ReadOnly)) => Err(StoreError::ReadOnly),
-            Some((id, Mode::ReadWrite)) => Ok(sessions.kept.remove(&id).is_some()),
+            Some(_) if sessions.is_revoked(key) => Ok(false),
+            Some((_, right)) if right.mode() == Mode::ReadOnly => Err(StoreError::ReadOnly),
+            Some((id, _)) => Ok(sessions.kept.remove(&id).is_some()),
         }
     }
 
     async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
         if *owner == Owner::Anonymous && self.has(Fault::AnonymousListIsEmpty) {
-            return Ok(Listing { sessions: Vec::new(), next: None });
+            return Ok(Listing::default());
         }
         let now = self.now();
         let mut mine = self.mine(owner)?;
         mine.retain(|(_, kept)| kept.expired(now).is_none());
-        let as_listed =
-            |(_, kept): &(Locator, Kept)| Session::new(kept.record.clone(), kept.last_used, Mode::ReadWrite);
+        let as_listed = |(_, kept): &(Locator, Kept)| self.summary(kept);
         if self.has(Fault::PagesByOffset) {
             mine.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.order));
             let skipped: usize = match &page.after {
@@ -415,7 +433,7 @@ impl SessionStore for ModelStore {
             let sessions: Vec<_> = mine.iter().skip(skipped).take(page.capacity()).map(as_listed).collect();
             let reached = skipped + sessions.len();
             let next = (reached < mine.len()).then(|| reached.to_string().parse()).transpose()?;
-            return Ok(Listing { sessions, next });
+            return Ok(Listing::new(sessions, next));
         }
         let after: Option<Locator> = match &page.after {
             Some(cursor) => match cursor.as_str().parse() {
@@ -426,9 +444,10 @@ impl SessionStore for ModelStore {
             None => None,
         };
         mine.retain(|(locator, _)| Some(*locator) > after);
-        let sessions: Vec<_> = mine.iter().take(page.capacity()).map(as_listed).collect();
+        let size = if self.has(Fault::PagesAsLargeAsAsked) { page.size.get() as usize } else { page.capacity() };
+        let sessions: Vec<_> = mine.iter().take(size).map(as_listed).collect();
         let next = (sessions.len() < mine.len()).then(|| sessions.last().map(|last| Cursor::from(last.locator)));
-        Ok(Listing { sessions, next: next.flatten() })
+        Ok(Listing::new(sessions, next.flatten()))
     }
 
     async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
@@ -467,10 +486,9 @@ impl SessionStore for ModelStore {
     }
 }
 
-/// How many bytes of state a change writes over.
-fn written_over(before: &Record, change: &Change) -> usize {
-    let replaced = change.state.iter().filter(|(_, value)| value.is_some());
-    replaced.filter_map(|(name, _)| before.state.get(name)).map(session_core::StateValue::len).sum()
+/// How many bytes of state a change writes.
+fn written(change: &Change) -> usize {
+    change.state.values().flatten().map(session_core::StateValue::len).sum()
 }
 
 fn trimmed(text: &Text) -> Text {

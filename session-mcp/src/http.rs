@@ -88,7 +88,7 @@ impl Endpoint {
         let service = StreamableHttpService::new(factory, legacy, rmcp_config(config, streams.clone())?);
         let router = Router::new()
             .route_service("/mcp", service)
-            .layer(from_fn_with_state(front, front::handle))
+            .route_layer(from_fn_with_state(front, front::handle))
             .route("/healthz", get(health).with_state(sessions));
         Ok(Self { router, calls, streams })
     }

@@ -77,7 +77,7 @@ pub(super) struct SetDirectory {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Directory {
+pub(super) struct WorksIn {
     /// The directory the session works in; null if none was set.
     pub(super) working_directory: Option<String>,
     /// How the call reached the session.

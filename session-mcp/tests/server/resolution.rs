@@ -1,6 +1,7 @@
 //! From a call to its session: each rule, each refusal, over HTTP and over a connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use rmcp::service::{RoleClient, RunningService, ServiceExt as _};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use session_core::{Lifetimes, SessionManager, SessionName};
 use session_mcp::{Durability, SessionTools, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::common::{Legacy, Modern, Probe, Server, manager};
@@ -222,4 +224,28 @@ async fn a_connection_whose_session_ended_can_have_another() {
     assert_eq!(opened.structured_content.expect("structured")["source"], "connection");
     let got = call(&client, "get_working_directory", json!({})).await;
     assert_eq!(got.structured_content.expect("structured")["working_directory"], "/");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_end_answers_the_call_in_flight() {
+    let sessions = manager(Arc::new(MemoryStore::new(MemoryConfig::default())), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let (ask, asked) = oneshot::channel::<()>();
+    let shutdown = async {
+        let _ = asked.await;
+        Duration::from_secs(5)
+    };
+    let serving = tokio::spawn(serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), shutdown));
+    let client = ().serve(here).await.expect("the handshake succeeds");
+    let ((), slow) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(ask);
+        },
+        call(&client, "slow", json!({})),
+    );
+    assert_eq!(slow.is_error, Some(false), "{slow:?}");
+    serving.await.expect("no panic").expect("the pipe holds");
+    assert_eq!(sessions.session_count().await.expect("it runs"), 0, "and then its session ends");
 }

@@ -1,4 +1,5 @@
-//! What the command line says.
+//! What the command line says. Its documentation is the help, where Markdown would only disturb.
+#![expect(clippy::doc_markdown, reason = "the help is no Markdown")]
 
 use std::path::PathBuf;
 

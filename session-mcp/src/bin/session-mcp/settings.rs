@@ -72,6 +72,9 @@ fn describe(error: Error, file: Option<&Path>) -> String {
         }
         Kind::UnknownVariant(_, known) => format!("the {} must be one of {}", place.name(&key), known.join(", ")),
         Kind::Message(message) if key.is_empty() => format!("cannot read {}: {}", place.whole(), bare(&message)),
+        Kind::Message(_) if key == "http" => {
+            format!("the {} must be an address and a port{}", place.name(&key), hint(&key))
+        }
         Kind::Message(message) => format!("the {} cannot be used: {message}", place.name(&key)),
         kind => format!("the {} cannot be used: {kind}", place.name(&key)),
     }

@@ -32,7 +32,8 @@ use self::legacy::LegacySessions;
 /// Serves the session tools over Streamable HTTP at `/mcp`, until `shutdown` completes.
 ///
 /// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
-/// `/healthz` answers 200 while sessions can be served, else 503.
+/// `/healthz` answers 200 while sessions can be served, else 503. The manager becomes the one of the process, unless
+/// that has one.
 ///
 /// # Errors
 ///
@@ -43,8 +44,9 @@ pub async fn serve_http(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let lifespan = Lifespan::begin(config).await?;
-    let server = SessionServer::new(&lifespan.tools());
-    let served = match Endpoint::new(move || server.clone(), lifespan.sessions(), config) {
+    lifespan.install();
+    let tools = SessionServer::new(&lifespan.tools());
+    let served = match Endpoint::new(move || tools.clone(), lifespan.sessions(), config) {
         Ok(endpoint) => endpoint.serve(listener, config.drain_timeout, shutdown).await,
         Err(error) => Err(error.into()),
     };
@@ -88,7 +90,7 @@ impl Endpoint {
         let service = StreamableHttpService::new(factory, legacy, rmcp_config(config, streams.clone())?);
         let router = Router::new()
             .route_service("/mcp", service)
-            .layer(from_fn_with_state(front, front::handle))
+            .route_layer(from_fn_with_state(front, front::handle))
             .route("/healthz", get(health).with_state(sessions));
         Ok(Self { router, calls, streams })
     }

@@ -54,9 +54,11 @@ impl Lifespan {
         SessionTools::new(self.sessions.lifetimes(), self.durability)
     }
 
-    /// Makes this the manager of the process; see [`SessionManager::install`]. `false` if the process has one.
-    pub fn install(&self) -> bool {
-        self.sessions().install().is_ok()
+    /// Makes this the manager of the process, unless that has one; see [`SessionManager::global`].
+    pub fn install(&self) {
+        if self.sessions().install().is_err() {
+            tracing::debug!("the process has a manager already");
+        }
     }
 
     /// Stops the manager. `false` if operations in flight took longer than the configured time.
@@ -103,22 +105,22 @@ type Store = (Arc<dyn SessionStore>, Durability);
 
 fn store(config: &Config) -> Result<Store, StartError> {
     match config.store.form() {
-        "memory" => memory(config),
+        #[cfg(feature = "memory")]
+        "memory" => Ok(memory(config)),
+        #[cfg(not(feature = "memory"))]
+        "memory" => {
+            Err(StartError::NoStore { form: "memory".to_owned(), advice: "build it with the feature `memory`" })
+        }
         form => Err(redis(form, config.store.expose())),
     }
 }
 
 #[cfg(feature = "memory")]
-fn memory(config: &Config) -> Result<Store, StartError> {
+fn memory(config: &Config) -> Store {
     use session_memory::{MemoryConfig, MemoryStore};
 
     let memory = MemoryConfig { limits: (&config.limits).into(), sweep_interval: config.sweep_interval };
-    Ok((Arc::new(MemoryStore::new(memory)), Durability::Process))
-}
-
-#[cfg(not(feature = "memory"))]
-fn memory(_: &Config) -> Result<Store, StartError> {
-    Err(StartError::NoStore { form: "memory".to_owned(), advice: "build it with the feature `memory`" })
+    (Arc::new(MemoryStore::new(memory)), Durability::Process)
 }
 
 /// Says why a Redis store cannot be used: this version has its configuration only.

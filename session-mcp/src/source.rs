@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a call reached its session. Every answer of the session tools says which it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schemars(inline)]
 #[non_exhaustive]
 pub enum Source {
     /// By the handle in the call's `session` argument.
@@ -22,6 +20,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every way there is.
+    pub const ALL: [Self; 4] = [Self::Handle, Self::HttpSession, Self::Connection, Self::Opened];
+
     /// The word that answers carry.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -19,19 +19,21 @@ use crate::with_sessions::WithSessions;
 
 /// Serves the session tools over standard input and output, until the input ends or `shutdown` completes.
 ///
-/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
+/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time. The
+/// manager becomes the one of the process, unless that has one.
 ///
 /// # Errors
 ///
 /// [`ServeError`].
 pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
     let lifespan = Lifespan::begin(config).await?;
-    let server = SessionServer::new(&lifespan.tools());
+    lifespan.install();
+    let tools = SessionServer::new(&lifespan.tools());
     let shutdown = async {
         shutdown.await;
         config.drain_timeout
     };
-    let served = serve_connection(server, stdio_pipes(), lifespan.sessions(), shutdown).await;
+    let served = serve_connection(tools, stdio_pipes(), lifespan.sessions(), shutdown).await;
     lifespan.end().await;
     served
 }

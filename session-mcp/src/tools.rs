@@ -17,7 +17,7 @@ use crate::session::Session;
 use crate::source::Source;
 
 use self::answers::{
-    Directory, Ended, Information, OpenedSession, SetDirectory, StateChanged, StateRead, Time, directory,
+    Ended, Information, OpenedSession, SetDirectory, StateChanged, StateRead, Time, WorksIn, directory,
 };
 use self::schema::{Effect, arguments, property, tool};
 
@@ -84,7 +84,7 @@ impl SessionTools {
                 set_working_directory,
             ))
             .with_route(ToolRoute::new(
-                tool::<Directory>(
+                tool::<WorksIn>(
                     "get_working_directory",
                     "Tells which directory this session works in; null if none was set.",
                     Effect::Reads,
@@ -216,9 +216,9 @@ async fn set_working_directory(
     }))
 }
 
-async fn get_working_directory(session: Session) -> Result<Json<Directory>, SessionError> {
+async fn get_working_directory(session: Session) -> Result<Json<WorksIn>, SessionError> {
     let snapshot = session.load().await?;
-    Ok(Json(Directory {
+    Ok(Json(WorksIn {
         working_directory: directory(&snapshot),
         source: session.source()?,
         expires_at: snapshot.expires_at().into(),

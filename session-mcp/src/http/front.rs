@@ -89,10 +89,7 @@ async fn delete(front: &Front, request: Request, next: Next) -> Response {
     match front.sessions.end(&SessionKey::by_name(owner(), &name)).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => no_session(),
-        Err(error) => {
-            let (_, trouble) = Trouble::watch(async { Trouble::note(&error) }).await;
-            trouble.map_or_else(no_session, unavailable)
-        }
+        Err(error) => Trouble::of(&error).map_or_else(failed, unavailable),
     }
 }
 
@@ -124,6 +121,10 @@ fn too_large(limit: usize) -> Response {
 
 fn no_session() -> Response {
     refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, "there is no such session; initialize a new one")
+}
+
+fn failed() -> Response {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, "the session was not ended; its store holds a defect")
 }
 
 fn unavailable(trouble: Trouble) -> Response {

@@ -10,7 +10,7 @@ use rmcp::transport::streamable_http_server::session::local::{LocalSessionManage
 use rmcp::transport::streamable_http_server::session::{
     RestoreOutcome, ServerSseMessage, SessionId, SessionManager as RmcpSessions,
 };
-use session_core::{Change, Error, SessionKey, SessionManager, SessionName, SessionStoreExt as _};
+use session_core::{Change, Error, SessionKey, SessionManager, SessionName, SessionStoreExt as _, StoreError};
 
 use crate::owner::owner;
 use crate::resolve::ValidatedSession;
@@ -35,7 +35,7 @@ impl LegacySessions {
         local.session_config.keep_alive = None;
         let local = Arc::new(local);
         let period = sessions.lifetimes().idle().clamp(Duration::from_millis(100), MAX_CLOSING_PERIOD);
-        tokio::spawn(close_ended(Arc::downgrade(&local), Arc::clone(&sessions), period));
+        tokio::spawn(close_ended(Arc::downgrade(&local), Arc::downgrade(&sessions), period));
         Self { local, sessions }
     }
 
@@ -48,10 +48,10 @@ impl LegacySessions {
 const MAX_CLOSING_PERIOD: Duration = Duration::from_secs(60);
 
 /// Closes the local sessions whose records are gone, again and again, until the sessions themselves are gone.
-async fn close_ended(local: Weak<LocalSessionManager>, sessions: Arc<SessionManager>, period: Duration) {
+async fn close_ended(local: Weak<LocalSessionManager>, sessions: Weak<SessionManager>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;
-        let Some(local) = local.upgrade() else { return };
+        let (Some(local), Some(sessions)) = (local.upgrade(), sessions.upgrade()) else { return };
         let ids: Vec<SessionId> = local.sessions.read().await.keys().cloned().collect();
         for id in ids {
             // A store that does not answer has ended nothing.
@@ -104,7 +104,7 @@ impl RmcpSessions for LegacySessions {
         }
         match self.sessions.load(&key).await {
             Ok(_) => Ok(true),
-            Err(Error::Store(session_core::StoreError::NotFound)) => {
+            Err(Error::Store(StoreError::NotFound)) => {
                 self.close_locally(id).await;
                 Ok(false)
             }

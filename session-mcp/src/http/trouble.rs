@@ -30,20 +30,23 @@ impl Trouble {
 
     /// Notes what went wrong, for the request that is being answered.
     pub(super) fn note(error: &Error) {
-        let trouble = match error {
-            Error::Store(StoreError::Quota(Quota::CreationRate { retry_after })) => {
-                Self { message: "sessions are being opened too fast; try again later", retry_after: *retry_after }
-            }
-            Error::Store(StoreError::Quota(_)) => {
-                Self { message: "this server holds its limit of sessions; try again later", retry_after: FULL }
-            }
-            Error::NotRunning | Error::Store(StoreError::Unavailable { .. }) => {
-                Self { message: "the session store does not answer; try again shortly", retry_after: RETRY_AFTER }
-            }
-            _ => return,
-        };
         // Background tasks have no request to answer.
-        let _ = TROUBLE.try_with(|slot| slot.set(Some(trouble)));
+        let _ = TROUBLE.try_with(|slot| slot.set(Self::of(error)));
+    }
+
+    /// What to tell the client of an error that passes; `None` for others.
+    pub(super) fn of(error: &Error) -> Option<Self> {
+        let (message, retry_after) = match error {
+            Error::Store(StoreError::Quota(Quota::CreationRate { retry_after })) => {
+                ("sessions are being opened too fast; try again later", *retry_after)
+            }
+            Error::Store(StoreError::Quota(_)) => ("this server holds its limit of sessions; try again later", FULL),
+            Error::NotRunning | Error::Store(StoreError::Unavailable { .. }) => {
+                ("the session store does not answer; try again shortly", RETRY_AFTER)
+            }
+            _ => return None,
+        };
+        Some(Self { message, retry_after })
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) struct OpenedSession {
     /// When it ends in any case.
     ends_at: Time,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     source: Source,
     /// The directory the session works in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,16 +70,18 @@ pub(super) struct SetDirectory {
     #[schemars(with = "String")]
     pub(super) session: Option<String>,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     pub(super) source: Source,
     /// When the session ends if it is not used.
     pub(super) expires_at: Time,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Directory {
+pub(super) struct WorksIn {
     /// The directory the session works in; null if none was set.
     pub(super) working_directory: Option<String>,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     pub(super) source: Source,
     /// When the session ends if it is not used.
     pub(super) expires_at: Time,
@@ -110,6 +113,7 @@ pub(super) struct Information {
     /// Whether the handle may only read.
     pub(super) read_only: bool,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     pub(super) source: Source,
 }
 
@@ -121,6 +125,7 @@ pub(super) struct StateChanged {
     #[schemars(schema_with = "count")]
     version: u64,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     source: Source,
     /// When the session ends if it is not used.
     expires_at: Time,
@@ -141,6 +146,7 @@ pub(super) struct StateRead {
     /// The value; null if there is none.
     pub(super) value: Value,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     pub(super) source: Source,
     /// When the session ends if it is not used.
     pub(super) expires_at: Time,
@@ -151,10 +157,16 @@ pub(super) struct Ended {
     /// Whether the session has ended.
     pub(super) ended: bool,
     /// How the call reached the session.
+    #[schemars(schema_with = "source")]
     pub(super) source: Source,
 }
 
 /// A whole number, without the formats that some clients do not know.
 fn count(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "integer", "minimum": 1 })
+}
+
+/// One of the words for how a call reached its session.
+fn source(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "enum": Source::ALL })
 }

@@ -1,6 +1,6 @@
-//! What the command line says.
+//! What the command line says. Its documentation is the help, where Markdown would only disturb.
+#![expect(clippy::doc_markdown, reason = "the help is no Markdown")]
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     /// Serve Streamable HTTP at http://ADDR/mcp instead, and /healthz beside it.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    http: Option<SocketAddr>,
+    http: Option<String>,
 
     /// Where sessions are kept: memory, or redis://… rediss://… redis+cluster://… redis+sentinel://… [default: memory]
     #[arg(long, value_name = "STORE")]
@@ -72,8 +72,8 @@ pub(crate) struct Cli {
 }
 
 const EXAMPLES: &str = "\
-Every setting has a flag or a key in the file, and a variable: SESSION_MCP_ and the key in capitals, with __ between a
-section and its key. Flags win over variables, variables over the file.
+Every setting has a key in the file, a variable (SESSION_MCP_ and the key in capitals, with two
+underscores after a section) and mostly a flag. Flags win over variables, variables over the file.
 
 Examples:
 
@@ -84,7 +84,8 @@ Examples:
       session-mcp --http 127.0.0.1:8787 --idle-timeout 30m
 
   In a container, where others connect by name:
-      SESSION_MCP_HTTP=0.0.0.0:8787 SESSION_MCP_ALLOWED_HOSTS=sessions.internal session-mcp --log-format json
+      export SESSION_MCP_HTTP=0.0.0.0:8787 SESSION_MCP_ALLOWED_HOSTS=sessions.internal
+      session-mcp --log-format json
 
   With settings in a file, session-mcp --config sessions.toml:
       http = \"127.0.0.1:8787\"

@@ -50,30 +50,83 @@ pub(crate) enum SettingsError {
 fn describe(error: Error, file: Option<&Path>) -> String {
     let origin = error.metadata.as_ref().map_or("", |metadata| metadata.name.as_ref());
     let place = if origin.contains("environment") {
-        "in a variable SESSION_MCP_…".to_owned()
+        Place::Variable
     } else if origin.contains("TOML") {
-        format!("in {}", file.unwrap_or(Path::new("the config file")).display())
+        Place::File(file.unwrap_or(Path::new("the config file")))
     } else {
-        "in a flag".to_owned()
+        Place::Flag
     };
     let key = error.path.join(".");
     match error.kind {
         Kind::UnknownField(name, known) => {
             let section = error.path.split_last().map(|(_, section)| section.join(".")).unwrap_or_default();
             let full = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-            let unknown = full(&name);
+            let unknown = place.name(&full(&name));
             match nearest(&name, known) {
-                Some(near) => format!("unknown key `{unknown}` {place}; did you mean `{}`?", full(near)),
-                None => format!("unknown key `{unknown}` {place}; the keys are {}", known.join(", ")),
+                Some(near) => format!("unknown {unknown}; did you mean `{}`?", place.spell(&full(near))),
+                None => format!("unknown {unknown}; the keys are {}", known.join(", ")),
             }
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("the key `{key}` {place} must be {expected}{}", hint(&key))
+            format!("the {} must be {}{}", place.name(&key), article(&expected), hint(&key))
         }
-        Kind::UnknownVariant(_, known) => format!("the key `{key}` {place} must be one of {}", known.join(", ")),
-        Kind::Message(message) if key.is_empty() => format!("the settings {place} are not valid: {message}"),
-        Kind::Message(message) => format!("the key `{key}` {place} is not valid: {message}"),
-        kind => format!("the key `{key}` {place} is not valid: {kind}"),
+        Kind::UnknownVariant(_, known) => format!("the {} must be one of {}", place.name(&key), known.join(", ")),
+        Kind::Message(message) if key.is_empty() => format!("cannot read {}: {}", place.whole(), bare(&message)),
+        Kind::Message(_) if key == "http" => {
+            format!("the {} must be an address and a port{}", place.name(&key), hint(&key))
+        }
+        Kind::Message(message) => format!("the {} cannot be used: {message}", place.name(&key)),
+        kind => format!("the {} cannot be used: {kind}", place.name(&key)),
+    }
+}
+
+/// Where a setting was made.
+enum Place<'a> {
+    Flag,
+    Variable,
+    File(&'a Path),
+}
+
+impl Place<'_> {
+    /// A key as it is spelled here.
+    fn spell(&self, key: &str) -> String {
+        match self {
+            Self::Flag => format!("--{}", key.trim_end_matches('s').replace('_', "-")),
+            Self::Variable => format!("{PREFIX}{}", key.replace('.', "__").to_uppercase()),
+            Self::File(_) => key.to_owned(),
+        }
+    }
+
+    /// A key with what it is here.
+    fn name(&self, key: &str) -> String {
+        let spelled = self.spell(key);
+        match self {
+            Self::Flag => format!("flag `{spelled}`"),
+            Self::Variable => format!("variable `{spelled}`"),
+            Self::File(path) => format!("key `{spelled}` in {}", path.display()),
+        }
+    }
+
+    fn whole(&self) -> String {
+        match self {
+            Self::Flag => "the flags".to_owned(),
+            Self::Variable => format!("the variables {PREFIX}…"),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// A parser's message without the line it quotes, which can hold a password.
+fn bare(message: &str) -> String {
+    let lines: Vec<&str> = message.lines().filter(|line| !line.contains('|') && !line.trim().is_empty()).collect();
+    lines.join(": ")
+}
+
+fn article(expected: &str) -> String {
+    if expected.starts_with("a ") || expected.starts_with("an ") {
+        expected.to_owned()
+    } else {
+        format!("a {expected}")
     }
 }
 

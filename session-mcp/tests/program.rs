@@ -1,0 +1,274 @@
+//! The program from outside: its settings, its words when they are wrong, its log, its end.
+#![cfg(unix)]
+
+use std::io::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+/// The program with nothing of the environment it might read.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_session-mcp"));
+    let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SESSION_MCP_"));
+    for (name, _) in own {
+        command.env_remove(name);
+    }
+    command.env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("it can be written");
+    file
+}
+
+/// Says all of `messages`, then nothing more.
+fn converse(command: &mut Command, messages: &[Value]) -> Output {
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    for message in messages {
+        // A program that refuses its settings does not listen.
+        let _ = writeln!(stdin, "{message}");
+    }
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+fn initialize() -> Value {
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+    });
+    json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })
+}
+
+fn request(id: u64, method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+fn answers(output: &Output) -> Vec<Value> {
+    let lines = std::str::from_utf8(&output.stdout).expect("UTF-8").lines();
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not the protocol: {line}"))).collect()
+}
+
+/// What the description of `open_session` says: it repeats the lifetimes.
+fn lifetimes(command: &mut Command) -> String {
+    let output = converse(command, &[initialize(), request(1, "tools/list", &json!({}))]);
+    let listed = answers(&output).pop().expect("an answer");
+    let tools = listed["result"]["tools"].as_array().expect("tools").clone();
+    let open = tools.iter().find(|tool| tool["name"] == "open_session").expect("it is there");
+    open["description"].as_str().expect("a text").to_owned()
+}
+
+fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let output = converse(command, &[]);
+    assert!(output.stdout.is_empty(), "standard output belongs to the protocol");
+    (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let file = file("idle_timeout = \"61m\"\nabsolute_lifetime = \"3days\"\n[limits]\nsessions = 7\n");
+    let mut command = program();
+    command.arg("--config").arg(file.path());
+    let said = lifetimes(&mut command);
+    assert!(said.contains("1h 1m") && said.contains("3days"), "{said}");
+    command.env("SESSION_MCP_IDLE_TIMEOUT", "62m");
+    let said = lifetimes(&mut command);
+    assert!(said.contains("1h 2m") && said.contains("3days"), "{said}");
+    command.args(["--idle-timeout", "63m"]);
+    let said = lifetimes(&mut command);
+    assert!(said.contains("1h 3m") && said.contains("3days"), "{said}");
+}
+
+#[test]
+fn the_file_can_be_named_by_a_variable() {
+    let file = file("idle_timeout = \"61m\"");
+    let said = lifetimes(program().env("SESSION_MCP_CONFIG", file.path()));
+    assert!(said.contains("1h 1m"), "{said}");
+}
+
+#[test]
+fn a_section_can_be_set_by_variables() {
+    let open = request(1, "tools/call", &json!({ "name": "set_state", "arguments": { "name": "a", "value": "long" } }));
+    let output = converse(program().env("SESSION_MCP_LIMITS__VALUE_BYTES", "3"), &[initialize(), open]);
+    let answer = answers(&output).pop().expect("an answer");
+    assert_eq!(answer["result"]["structuredContent"]["error"], "quota", "{answer}");
+}
+
+#[test]
+fn a_wrong_flag_is_named() {
+    for (flags, words) in [
+        (&["--idle-timeout", "5"][..], ["`--idle-timeout`", "30m"]),
+        (&["--idle-timeout", "0s"], ["idle timeout", "longer than nothing"]),
+        (&["--http", "nowhere"], ["`--http`", "127.0.0.1:8787"]),
+        (&["--store", "mongodb://h"], ["`--store`", "redis://"]),
+        (&["--frob"], ["--frob", "--help"]),
+        (&["--http", "127.0.0.1:0", "--allowed-host", ""], ["allowed_hosts", "*"]),
+    ] {
+        let (code, said) = refused(program().args(flags));
+        assert_eq!(code, Some(2), "{flags:?}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value, words) in [
+        ("SESSION_MCP_IDEL_TIMEOUT", "1h", ["`SESSION_MCP_IDEL_TIMEOUT`", "`SESSION_MCP_IDLE_TIMEOUT`"]),
+        ("SESSION_MCP_LIMITS__SESIONS", "1", ["`SESSION_MCP_LIMITS__SESIONS`", "`SESSION_MCP_LIMITS__SESSIONS`"]),
+        ("SESSION_MCP_BODY_LIMIT", "much", ["`SESSION_MCP_BODY_LIMIT`", "must be"]),
+        ("SESSION_MCP_LOG_FORMAT", "xml", ["`SESSION_MCP_LOG_FORMAT`", "text, json"]),
+    ] {
+        let (code, said) = refused(program().env(name, value));
+        assert_eq!(code, Some(2), "{name}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_wrong_file_is_named_with_its_key() {
+    for (text, words) in [
+        ("idle_timout = \"1h\"", ["`idle_timout`", "did you mean `idle_timeout`"]),
+        ("[limits]\nsesions = 1", ["`limits.sesions`", "did you mean `limits.sessions`"]),
+        ("frobnicate = 1", ["`frobnicate`", "the keys are http"]),
+        ("idle_timeout = 5", ["`idle_timeout`", "30m"]),
+        ("store = \"elsewhere\"", ["`store`", "redis://"]),
+        ("idle_timeout = \"1h", ["line 1", "column"]),
+    ] {
+        let file = file(text);
+        let (code, said) = refused(program().arg("--config").arg(file.path()));
+        assert_eq!(code, Some(2), "{text}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{text}: {said}");
+        assert!(said.contains(file.path().to_str().expect("UTF-8")), "{text}: {said}");
+    }
+    let (code, said) = refused(program().args(["--config", "/no/such/file"]));
+    assert!(code == Some(2) && said.contains("/no/such/file") && said.contains("--config"), "{said}");
+}
+
+#[test]
+fn a_redis_store_is_refused_before_anything_is_served_and_without_its_password() {
+    for form in ["redis://", "rediss://", "redis+cluster://", "redis+sentinel://"] {
+        let url = format!("{form}user:hunter2@db.internal:6379/0");
+        let file = file(&format!("store = \"{url}\""));
+        for command in [
+            program().args(["--store", &url]),
+            program().env("SESSION_MCP_STORE", &url),
+            program().arg("--config").arg(file.path()),
+            program().args(["--http", "127.0.0.1:0", "--store", &url]),
+        ] {
+            let (code, said) = refused(command);
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("`memory`") && !said.contains("hunter2") && !said.contains("listening"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_password_in_a_broken_file_is_not_repeated() {
+    let file = file("store = \"redis://user:hunter2@db");
+    let (_, said) = refused(program().arg("--config").arg(file.path()));
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn an_address_in_use_is_said() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let (code, said) = refused(program().args(["--http", &address]));
+    assert_eq!(code, Some(1));
+    assert!(said.contains(&address) && said.contains("another program listens there"), "{said}");
+}
+
+#[test]
+fn help_has_an_example_for_each_use() {
+    let output = program().arg("--help").output().expect("it runs");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    for example in ["      session-mcp\n", "--http 127.0.0.1:8787", "--config sessions.toml", "[limits]"] {
+        assert!(help.contains(example), "{example}");
+    }
+    let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn standard_output_is_the_protocol_and_no_log_holds_a_name() {
+    let call = |id, tool, arguments: Value| request(id, "tools/call", &json!({ "name": tool, "arguments": arguments }));
+    let messages = [
+        initialize(),
+        call(1, "open_session", json!({})),
+        call(2, "set_state", json!({ "name": "a", "value": "a private value" })),
+        call(3, "get_state", json!({ "name": "a", "session": "ses_of_somebody" })),
+    ];
+    for format in ["text", "json"] {
+        let mut command = program();
+        let output = converse(command.env("RUST_LOG", "trace").args(["--log-format", format]), &messages);
+        assert!(output.status.success());
+        let answers = answers(&output);
+        assert_eq!(answers.len(), 4, "each request was answered once");
+        let handle = answers.iter().find_map(|answer| answer["result"]["structuredContent"]["session"].as_str());
+        assert!(handle.is_some_and(|handle| handle.starts_with("ses_")));
+        let log = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(!log.contains("ses_") && !log.contains("a private value"), "{log}");
+    }
+}
+
+#[test]
+fn a_broken_line_does_not_end_the_connection() {
+    let mut child = program().spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    writeln!(stdin, "{}\nnonsense\n{}", initialize(), request(1, "ping", &json!({}))).expect("it listens");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(answers(&output).iter().any(|answer| answer["id"] == 1), "{output:?}");
+}
+
+/// Starts a server over HTTP and reads its address from the log.
+fn listening() -> (Child, String, BufReader<std::process::ChildStderr>) {
+    let mut child = program().args(["--http", "127.0.0.1:0", "--log-format", "json"]).spawn().expect("it starts");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    log.read_line(&mut line).expect("it logs");
+    let said: Value = serde_json::from_str(&line).expect("a JSON object a line");
+    let url = said["message"].as_str().and_then(|said| said.strip_prefix("listening on ")).expect("the address");
+    let url = url.to_owned();
+    (child, url, log)
+}
+
+fn end(child: &mut Child, signal: Signal) -> Option<i32> {
+    let pid = Pid::from_child(child);
+    kill_process(pid, signal).expect("it runs");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        if let Some(status) = child.try_wait().expect("it is ours") {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    panic!("it did not end");
+}
+
+#[test]
+fn a_signal_ends_the_server_with_status_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (mut child, url, _log) = listening();
+        assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
+        assert_eq!(end(&mut child, signal), Some(0));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_connection_with_status_0() {
+    let mut child = program().spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    writeln!(stdin, "{}", initialize()).expect("it listens");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it answers");
+    assert_eq!(end(&mut child, Signal::TERM), Some(0), "though its standard input is still open");
+}

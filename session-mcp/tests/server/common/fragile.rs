@@ -1,0 +1,76 @@
+//! A store that can be taken away.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use session_core::{
+    Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
+    Updated,
+};
+use session_memory::{MemoryConfig, MemoryStore};
+
+/// A store that can be taken away.
+#[derive(Debug)]
+pub(crate) struct Fragile {
+    store: MemoryStore,
+    away: AtomicBool,
+}
+
+impl Fragile {
+    pub(crate) fn new() -> Self {
+        Self { store: MemoryStore::new(MemoryConfig::default()), away: AtomicBool::new(false) }
+    }
+
+    /// Takes the store away, or brings it back.
+    pub(crate) fn take_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Result<&MemoryStore, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            let source = Some("redis://user:hunter2@db refused the connection".into());
+            return Err(StoreError::Unavailable { store: "fragile", maybe_applied: false, source });
+        }
+        Ok(&self.store)
+    }
+}
+
+#[async_trait]
+impl SessionStore for Fragile {
+    async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
+        self.there()?.create(new).await
+    }
+
+    async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
+        self.there()?.load(key, load).await
+    }
+
+    async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
+        self.there()?.update(key, change).await
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.there()?.delete(key).await
+    }
+
+    async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
+        self.there()?.list(owner, page).await
+    }
+
+    async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
+        self.there()?.end_all(owner).await
+    }
+
+    async fn count(&self, max_staleness: Duration) -> Result<u64, StoreError> {
+        self.there()?.count(max_staleness).await
+    }
+
+    async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {
+        self.there()?.why_absent(key).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.there()?.ping().await
+    }
+}

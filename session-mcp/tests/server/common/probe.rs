@@ -1,0 +1,153 @@
+//! A handler whose tools tell which session they were given.
+
+use std::time::Duration;
+
+use rmcp::handler::server::router::prompt::PromptRouter;
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{
+    PromptMessage, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
+    ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler, prompt, prompt_handler, prompt_router, tool, tool_handler, tool_router,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use session_mcp::{Session, SessionError, SessionTools, accept_handles};
+
+/// Tools that tell which session they were given, beside the session tools.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    tools: ToolRouter<Self>,
+    prompts: PromptRouter<Self>,
+}
+
+/// What the tools are called with. It has no field for the handle: the handle is read before.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Told {
+    /// Anything.
+    #[serde(default)]
+    word: String,
+}
+
+/// What the tool behind all of these does: it writes a word and says by which way it came to its session.
+async fn keep(session: &Session, told: Told) -> Result<String, SessionError> {
+    session.set("word", &told.word).await?;
+    let kept: Option<String> = session.get("word").await?;
+    Ok(format!("{} {}", session.source()?, kept.unwrap_or_default()))
+}
+
+#[tool_router]
+impl Probe {
+    pub(crate) fn new(tools: &SessionTools) -> Self {
+        let mut router = Self::tool_router();
+        accept_handles(&mut router);
+        router.merge(tools.router());
+        Self { tools: router, prompts: Self::prompt_router() }
+    }
+
+    #[tool(description = "The session comes first")]
+    async fn session_first(
+        &self,
+        session: Session,
+        Parameters(told): Parameters<Told>,
+    ) -> Result<String, SessionError> {
+        keep(&session, told).await
+    }
+
+    #[tool(description = "The session comes last")]
+    async fn session_last(&self, Parameters(told): Parameters<Told>, session: Session) -> Result<String, SessionError> {
+        keep(&session, told).await
+    }
+
+    #[tool(description = "The session comes between others")]
+    async fn session_between(
+        &self,
+        Parameters(told): Parameters<Told>,
+        session: Session,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<String, SessionError> {
+        keep(&session, told).await
+    }
+
+    #[tool(description = "The session comes twice")]
+    async fn session_twice(
+        &self,
+        first: Session,
+        Parameters(told): Parameters<Told>,
+        second: Session,
+    ) -> Result<String, SessionError> {
+        assert_eq!(first.key()?, second.key()?);
+        keep(&second, told).await
+    }
+
+    #[tool(description = "Answers with JSON-RPC errors where it can")]
+    async fn with_error_data(&self, session: Session) -> Result<String, ErrorData> {
+        session.load().await?;
+        Ok("there".to_owned())
+    }
+
+    #[tool(description = "Refuses with an error of its own")]
+    async fn refuse(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[tool(description = "Panics")]
+    async fn panic(&self, session: Session) -> String {
+        panic!("a secret of {session:?}");
+    }
+
+    #[tool(description = "Counts in the session")]
+    async fn count(&self, session: Session) -> Result<String, SessionError> {
+        session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())
+    }
+
+    #[tool(description = "Takes a second")]
+    async fn slow(&self, session: Session) -> Result<String, SessionError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        session.load().await?;
+        Ok("done".to_owned())
+    }
+}
+
+#[prompt_router]
+impl Probe {
+    #[prompt(name = "prompt_first")]
+    async fn prompt_first(
+        &self,
+        session: Session,
+        Parameters(told): Parameters<Told>,
+    ) -> Result<Vec<PromptMessage>, ErrorData> {
+        Ok(vec![PromptMessage::new_text(Role::User, keep(&session, told).await?)])
+    }
+
+    #[prompt(name = "prompt_last")]
+    async fn prompt_last(
+        &self,
+        Parameters(told): Parameters<Told>,
+        session: Session,
+    ) -> Result<Vec<PromptMessage>, ErrorData> {
+        Ok(vec![PromptMessage::new_text(Role::User, keep(&session, told).await?)])
+    }
+}
+
+#[tool_handler(router = self.tools)]
+#[prompt_handler(router = self.prompts)]
+impl ServerHandler for Probe {
+    fn get_info(&self) -> ServerConfig {
+        let all = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources().build();
+        ServerConfig::new(all)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let session: &Session = context.extensions.get().expect("WithSessions puts it there");
+        let source = session.source()?.to_string();
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(source, request.uri)]).into())
+    }
+}

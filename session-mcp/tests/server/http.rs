@@ -1,0 +1,201 @@
+//! What HTTP alone knows: who may ask, how much, for which session, and how a server ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use session_core::SessionName;
+use session_mcp::Config;
+
+use crate::common::{Fragile, Legacy, Modern, Server, json as read, post};
+
+fn ping() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })
+}
+
+#[tokio::test]
+async fn what_is_no_json_answers_a_parse_error() {
+    let server = Server::start().await;
+    for body in ["{\"jsonrpc\"", "", "nonsense", "{\"a\":1} trailing"] {
+        let response = post(&server.url, &ping()).body(body).send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
+        let answer = read(response).await;
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32700), &Value::Null), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_no_message_answers_an_invalid_request() {
+    let server = Server::start().await;
+    for body in ["[]", "{}", "5", r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#] {
+        let response = post(&server.url, &ping()).body(body).send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(read(response).await["error"]["code"], -32600, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn another_type_of_content_is_refused_as_such() {
+    let server = Server::start().await;
+    let request = Client::new().post(&server.url).header("accept", "application/json, text/event-stream");
+    let response = request.header("content-type", "text/plain").body("{").send().await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn a_body_has_a_limit_announced_or_not() {
+    let server = Server::with(&Config { body_limit: 1000, ..Config::default() }).await;
+    let large = format!("{}{}", ping(), " ".repeat(1000));
+    let announced = post(&server.url, &ping()).body(large.clone()).send().await.expect("an answer");
+    assert_eq!(announced.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(read(announced).await["error"]["message"].as_str().expect("a sentence").contains("1000 bytes"));
+    let pieces = futures_util::stream::iter(
+        large.into_bytes().chunks(100).map(<[u8]>::to_vec).map(Ok::<_, std::io::Error>).collect::<Vec<_>>(),
+    );
+    let streamed = post(&server.url, &ping()).body(reqwest::Body::wrap_stream(pieces)).send().await.expect("an answer");
+    assert_eq!(streamed.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn foreign_origins_and_hosts_are_refused() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    let ask = |header: &'static str, value: &'static str| {
+        let request = post(&server.url, &ping()).header("mcp-session-id", &legacy.id).header(header, value);
+        async { request.send().await.expect("an answer").status() }
+    };
+    for allowed in ["http://localhost", "http://localhost:3000", "http://127.0.0.1:6274", "http://[::1]:1"] {
+        assert_eq!(ask("origin", allowed).await, StatusCode::OK, "{allowed}");
+    }
+    for foreign in ["http://evil.example", "https://localhost.evil.example", "null", "http://127.0.0.1.evil.example:1"]
+    {
+        assert_eq!(ask("origin", foreign).await, StatusCode::FORBIDDEN, "{foreign}");
+    }
+    assert_eq!(ask("host", "localhost:1").await, StatusCode::OK);
+    assert_eq!(ask("host", "evil.example").await, StatusCode::FORBIDDEN);
+    let delete =
+        Client::new().delete(&server.url).header("mcp-session-id", &legacy.id).header("origin", "http://evil.example");
+    assert_eq!(delete.send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
+    assert_eq!(ask("host", "127.0.0.1").await, StatusCode::OK, "the session outlived the refused DELETE");
+}
+
+#[tokio::test]
+async fn the_lists_of_origins_and_hosts_can_be_set() {
+    let hosts = vec!["sessions.internal".to_owned()];
+    let server = Server::with(&Config { allowed_hosts: hosts, allowed_origins: vec![], ..Config::default() }).await;
+    let ask = |host: &'static str| post(&server.url, &ping()).header("host", host);
+    let status = ask("sessions.internal").send().await.expect("an answer").status();
+    assert_eq!(status, StatusCode::BAD_REQUEST, "let through, and then without a session");
+    assert_eq!(ask("localhost").send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
+    let browser = ask("sessions.internal").header("origin", "http://localhost:1");
+    assert_eq!(browser.send().await.expect("an answer").status(), StatusCode::FORBIDDEN, "no origins are none");
+}
+
+#[tokio::test]
+async fn delete_ends_the_session_once() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    let other = Legacy::connect(&server).await;
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 2);
+    assert_eq!(legacy.delete().await, StatusCode::NO_CONTENT);
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1);
+    assert_eq!(legacy.delete().await, StatusCode::NOT_FOUND);
+    assert_eq!(legacy.send("tools/list", json!({})).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(other.send("tools/list", json!({})).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_not_found_and_never_unauthorized() {
+    let server = Server::start().await;
+    let known = Legacy::connect(&server).await.id;
+    let stranger = SessionName::mint().expose();
+    for id in ["nonsense", "", "ses_", "ses_{}", stranger.as_str(), &known[..47]] {
+        let request = post(&server.url, &ping()).header("mcp-session-id", id);
+        assert_eq!(request.send().await.expect("an answer").status(), StatusCode::NOT_FOUND, "{id:?}");
+        let delete = Client::new().delete(&server.url).header("mcp-session-id", id);
+        assert_eq!(delete.send().await.expect("an answer").status(), StatusCode::NOT_FOUND, "{id:?}");
+    }
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1);
+}
+
+#[tokio::test]
+async fn an_idle_session_is_gone_by_its_record_and_not_before() {
+    let idle = Duration::from_millis(400);
+    let server = Server::with(&Config { idle_timeout: idle, ..Config::default() }).await;
+    let legacy = Legacy::connect(&server).await;
+    for _ in 0..4 {
+        tokio::time::sleep(idle / 2).await;
+        assert_eq!(legacy.send("ping", json!({})).await.status(), StatusCode::OK);
+    }
+    tokio::time::sleep(idle * 3 / 2).await;
+    assert_eq!(legacy.send("ping", json!({})).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_refused_handshake_leaves_no_session() {
+    let server = Server::start().await;
+    let broken = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": { "protocolVersion": 5 } });
+    let response = post(&server.url, &broken).send().await.expect("an answer");
+    assert!(response.status().is_client_error(), "{}", response.status());
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_unavailable_and_not_unknown() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let legacy = Legacy::connect(&server).await;
+    let health = server.url.replace("/mcp", "/healthz");
+    assert_eq!(reqwest::get(&health).await.expect("an answer").status(), StatusCode::OK);
+
+    store.take_away(true);
+    assert_eq!(reqwest::get(&health).await.expect("an answer").status(), StatusCode::SERVICE_UNAVAILABLE);
+    let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } } });
+    for response in
+        [legacy.send("tools/list", json!({})).await, post(&server.url, &initialize).send().await.expect("an answer")]
+    {
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+        let body = response.text().await.expect("a text");
+        assert!(body.contains("try again") && !body.contains("hunter2"), "{body}");
+    }
+    assert_eq!(legacy.delete().await, StatusCode::SERVICE_UNAVAILABLE);
+
+    store.take_away(false);
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1, "the session is still there");
+}
+
+#[tokio::test]
+async fn a_server_that_ends_answers_the_calls_in_flight() {
+    let mut server = Server::start().await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    let opened = modern.call("open_session", json!({})).await;
+    let arguments = json!({ "session": opened["structuredContent"]["session"] });
+    let stream =
+        Client::new().get(&server.url).header("accept", "text/event-stream").header("mcp-session-id", &legacy.id);
+    let stream = stream.send().await.expect("an open stream");
+    let calls = async { tokio::join!(legacy.call("slow", json!({})), modern.call("slow", arguments)) };
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.shut_down();
+    };
+    let ((one, other), ()) = tokio::join!(calls, end);
+    assert_eq!(one["content"][0]["text"], "done", "{one}");
+    assert_eq!(other["content"][0]["text"], "done", "{other}");
+    tokio::time::timeout(Duration::from_secs(3), server.ended()).await.expect("an open stream does not hold it up");
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_does_not_hold_the_end_up() {
+    let config = Config { drain_timeout: Duration::from_millis(100), ..Config::default() };
+    let mut server = Server::with(&config).await;
+    let legacy = Legacy::connect(&server).await;
+    let slow = legacy.send("tools/call", json!({ "name": "slow", "arguments": {} })).await;
+    server.shut_down();
+    let ended = tokio::time::timeout(Duration::from_millis(800), server.ended()).await;
+    assert!(ended.is_ok(), "the call takes a second");
+    drop(slow);
+}

@@ -1,0 +1,251 @@
+//! From a call to its session: each rule, each refusal, over HTTP and over a connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{CallToolRequestParams, CallToolResult};
+use rmcp::service::{RoleClient, RunningService, ServiceExt as _};
+use serde_json::{Value, json};
+use session_core::{Lifetimes, SessionManager, SessionName};
+use session_mcp::{Durability, SessionTools, serve_connection};
+use session_memory::{MemoryConfig, MemoryStore};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::common::{Legacy, Modern, Probe, Server, manager};
+
+fn error(result: &Value) -> &str {
+    assert_eq!(result["isError"], true, "{result}");
+    result["structuredContent"]["error"].as_str().expect("an error has a code")
+}
+
+fn answer(result: &Value) -> &Value {
+    assert_eq!(result["isError"], false, "{result}");
+    &result["structuredContent"]
+}
+
+fn handle(result: &Value) -> Value {
+    answer(result)["session"].clone()
+}
+
+#[tokio::test]
+async fn a_handle_decides_in_every_era() {
+    let server = Server::start().await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    let session = handle(&modern.call("open_session", json!({ "directory": "/" })).await);
+    let found = legacy.call("get_working_directory", json!({ "session": session })).await;
+    assert_eq!(answer(&found)["source"], "handle");
+    assert_eq!(answer(&found)["working_directory"], "/");
+    let found = modern.call("get_working_directory", json!({ "session": session })).await;
+    assert_eq!(answer(&found)["source"], "handle");
+    let own = legacy.call("get_working_directory", json!({})).await;
+    assert_eq!(answer(&own)["working_directory"], Value::Null, "the connection's own session is another");
+}
+
+#[tokio::test]
+async fn a_handle_that_does_not_resolve_is_never_passed_over() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    let stranger = SessionName::mint().expose();
+    for (handle, code) in [
+        (json!("nonsense"), "invalid_handle"),
+        (json!(""), "invalid_handle"),
+        (json!(null), "invalid_handle"),
+        (json!(5), "invalid_handle"),
+        (json!({}), "invalid_handle"),
+        (json!("ses_{".repeat(100_000)), "invalid_handle"),
+        (json!(stranger), "not_found"),
+    ] {
+        for tool in ["get_working_directory", "session_info", "end_session", "open_session", "count"] {
+            let refused = legacy.call(tool, json!({ "session": handle })).await;
+            assert_eq!(error(&refused), code, "{tool} with {handle:.20}");
+        }
+    }
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1, "nothing was created");
+}
+
+#[tokio::test]
+async fn the_http_session_decides_before_2026() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    let set = legacy.call("set_working_directory", json!({ "directory": "/" })).await;
+    assert_eq!(answer(&set)["source"], "http_session");
+    assert_eq!(answer(&set).get("session"), None, "there was no need to open one");
+    let got = legacy.call("get_working_directory", json!({})).await;
+    assert_eq!(answer(&got)["working_directory"], "/");
+    let other = Legacy::connect(&server).await.call("get_working_directory", json!({})).await;
+    assert_eq!(answer(&other)["working_directory"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_stray_session_id_is_ignored_on_2026() {
+    let server = Server::start().await;
+    let victim = Legacy::connect(&server).await;
+    victim.call("set_working_directory", json!({ "directory": "/" })).await;
+    let modern = Modern { stray_id: Some(victim.id.clone()), ..Modern::of(&server) };
+    assert_eq!(error(&modern.call("get_working_directory", json!({})).await), "no_session");
+    let set = modern.call("set_working_directory", json!({ "directory": "/tmp" })).await;
+    assert_eq!(answer(&set)["source"], "opened");
+    let untouched = victim.call("get_working_directory", json!({})).await;
+    assert_eq!(answer(&untouched)["working_directory"], "/");
+}
+
+#[tokio::test]
+async fn a_session_id_that_nobody_validated_is_ignored_whatever_version_is_claimed() {
+    let server = Server::start().await;
+    let victim = Legacy::connect(&server).await;
+    // All the metadata of 2026-07-28 under an older version: rmcp serves it without looking at the header.
+    let spoof = Modern { stray_id: Some(victim.id.clone()), version: "2025-11-25", ..Modern::of(&server) };
+    assert_eq!(error(&spoof.call("get_working_directory", json!({})).await), "no_session");
+}
+
+#[tokio::test]
+async fn without_a_session_the_model_is_told_which_tool_opens_one() {
+    let server = Server::start().await;
+    let modern = Modern::of(&server);
+    for tool in ["get_working_directory", "session_info", "end_session", "count", "session_first", "with_error_data"] {
+        let refused = modern.call(tool, json!({})).await;
+        assert_eq!(error(&refused), "no_session", "{tool}");
+        let said = refused["content"][0]["text"].as_str().expect("a sentence");
+        assert!(said.contains("`open_session`") && said.contains("`session`"), "{said}");
+    }
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 0, "nothing was created");
+}
+
+#[tokio::test]
+async fn setting_a_directory_opens_a_session_where_the_era_has_none() {
+    let server = Server::start().await;
+    let modern = Modern::of(&server);
+    let set = modern.call("set_working_directory", json!({ "directory": "/" })).await;
+    assert_eq!(answer(&set)["source"], "opened");
+    let got = modern.call("get_working_directory", json!({ "session": handle(&set) })).await;
+    assert_eq!(answer(&got)["working_directory"], "/");
+    let again = modern.call("set_working_directory", json!({ "directory": "/tmp", "session": handle(&set) })).await;
+    assert_eq!(answer(&again)["source"], "handle");
+    assert_eq!(answer(&again).get("session"), None);
+}
+
+#[tokio::test]
+async fn one_clients_handle_never_shows_in_anothers_answers() {
+    let server = Server::start().await;
+    let modern = Modern::of(&server);
+    let one = handle(&modern.call("open_session", json!({ "directory": "/" })).await);
+    let two = handle(&modern.call("open_session", json!({ "directory": "/tmp" })).await);
+    modern.call("set_state", json!({ "name": "mine", "value": "one", "session": one })).await;
+    for tool in ["session_info", "get_working_directory", "open_session"] {
+        let seen = modern.call(tool, json!({ "session": two })).await.to_string();
+        assert!(!seen.contains(one.as_str().expect("a handle")) && !seen.contains("mine"), "{seen}");
+    }
+    let absent = modern.call("get_state", json!({ "name": "mine", "session": two })).await;
+    assert_eq!(answer(&absent)["found"], false);
+}
+
+#[tokio::test]
+async fn promotion_gives_another_name_of_the_same_session() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    legacy.call("set_state", json!({ "name": "a", "value": 1 })).await;
+    let promoted = legacy.call("open_session", json!({})).await;
+    assert_eq!(answer(&promoted)["source"], "http_session");
+    let session = handle(&promoted);
+    assert_ne!(session, legacy.id.as_str(), "the transport's own name is never handed to the model");
+    let read = Modern::of(&server).call("get_state", json!({ "name": "a", "session": session })).await;
+    assert_eq!(answer(&read)["value"], 1);
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1);
+}
+
+#[tokio::test]
+async fn a_session_gives_so_many_handles_and_says_so() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    for _ in 1..16 {
+        handle(&legacy.call("open_session", json!({})).await);
+    }
+    let refused = legacy.call("open_session", json!({})).await;
+    assert_eq!(error(&refused), "quota");
+    assert!(refused["content"][0]["text"].as_str().expect("a sentence").contains("16 handles"));
+}
+
+/// A client of 2025-11-25 on the other end of a pipe.
+async fn connection() -> (RunningService<RoleClient, ()>, JoinHandle<()>, Arc<SessionManager>) {
+    let sessions = manager(Arc::new(MemoryStore::new(MemoryConfig::default())), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let served = serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), std::future::pending());
+    let serving = tokio::spawn(async move { served.await.expect("the pipe holds") });
+    let client = ().serve(here).await.expect("the handshake succeeds");
+    (client, serving, sessions)
+}
+
+async fn call(client: &RunningService<RoleClient, ()>, tool: &'static str, arguments: Value) -> CallToolResult {
+    let arguments = arguments.as_object().cloned().expect("arguments are an object");
+    client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await.expect("no protocol error")
+}
+
+#[tokio::test]
+async fn a_connection_has_a_session_of_its_own_until_it_ends() {
+    let (client, serving, sessions) = connection().await;
+    assert_eq!(sessions.session_count().await.expect("it runs"), 1, "minted by initialize");
+    let set = call(&client, "set_working_directory", json!({ "directory": "/" })).await;
+    assert_eq!(set.structured_content.expect("structured")["source"], "connection");
+    let got = call(&client, "get_working_directory", json!({})).await;
+    assert_eq!(got.structured_content.expect("structured")["working_directory"], "/");
+    client.cancel().await.expect("it closes");
+    serving.await.expect("the server ends with the connection");
+    assert_eq!(sessions.session_count().await.expect("it runs"), 0, "ended with the connection");
+}
+
+#[tokio::test]
+async fn the_era_is_the_requests_and_not_the_connections() {
+    let (client, _serving, _sessions) = connection().await;
+    let mut modern = CallToolRequestParams::new("get_working_directory");
+    modern.meta = Some(
+        serde_json::from_value(json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }))
+        .expect("metadata"),
+    );
+    let refused = client.call_tool(modern).await.expect("no protocol error");
+    assert_eq!(refused.structured_content.expect("structured")["error"], "no_session");
+    let own = call(&client, "get_working_directory", json!({})).await;
+    assert_eq!(own.structured_content.expect("structured")["source"], "connection");
+}
+
+#[tokio::test]
+async fn a_connection_whose_session_ended_can_have_another() {
+    let (client, _serving, sessions) = connection().await;
+    call(&client, "end_session", json!({})).await;
+    let refused = call(&client, "get_working_directory", json!({})).await;
+    assert_eq!(refused.structured_content.expect("structured")["error"], "not_found");
+    assert_eq!(sessions.session_count().await.expect("it runs"), 0, "nothing came back by itself");
+    let opened = call(&client, "open_session", json!({ "directory": "/" })).await;
+    assert_eq!(opened.structured_content.expect("structured")["source"], "connection");
+    let got = call(&client, "get_working_directory", json!({})).await;
+    assert_eq!(got.structured_content.expect("structured")["working_directory"], "/");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_end_answers_the_call_in_flight() {
+    let sessions = manager(Arc::new(MemoryStore::new(MemoryConfig::default())), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let (ask, asked) = oneshot::channel::<()>();
+    let shutdown = async {
+        let _ = asked.await;
+        Duration::from_secs(5)
+    };
+    let serving = tokio::spawn(serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), shutdown));
+    let client = ().serve(here).await.expect("the handshake succeeds");
+    let ((), slow) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(ask);
+        },
+        call(&client, "slow", json!({})),
+    );
+    assert_eq!(slow.is_error, Some(false), "{slow:?}");
+    serving.await.expect("no panic").expect("the pipe holds");
+    assert_eq!(sessions.session_count().await.expect("it runs"), 0, "and then its session ends");
+}

@@ -21,7 +21,7 @@ use crate::store::{Created, Gone, SessionStore, Updated};
 use crate::text::Text;
 use crate::time::{Expired, Lifetimes};
 use crate::timer::Timer;
-use crate::typed::{decode, encode};
+use crate::typed::encode;
 
 /// Sessions as an application uses them, over any [`SessionStore`].
 ///
@@ -263,8 +263,7 @@ impl SessionManager {
     /// [`Error::StateName`]; [`Error::Decode`] if what is kept is no `T`; else as [`load`](Self::load).
     pub async fn get<T: DeserializeOwned>(&self, key: &SessionKey, name: &str) -> Result<Option<T>, Error> {
         let name = name.parse()?;
-        let session = self.load(key).await?;
-        decode(&session, &name)
+        self.load(key).await?.value(&name)
     }
 
     /// Keeps a state value as JSON under a name. Writers of other names are not disturbed.
@@ -306,7 +305,7 @@ impl SessionManager {
         let name: StateName = name.parse()?;
         for attempt in 0..MAX_ATTEMPTS {
             let session = self.store.peek(key).await?.ok_or(StoreError::NotFound)?;
-            let value = next(decode(&session, &name)?);
+            let value = next(session.value(&name)?);
             let change = Change::new().set(name.clone(), encode(&name, &value)?).if_version(session.version);
             match self.store.update(key, change).await {
                 Ok(_) => return Ok(value),

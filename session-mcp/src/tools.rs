@@ -266,8 +266,7 @@ async fn get_state(session: Session, arguments: Parameters<NameOnly>) -> Result<
     let name = arguments.0.name;
     let key: StateName = name.parse().map_err(session_core::Error::from)?;
     let snapshot = session.load().await?;
-    let value = snapshot.state.get(&key).map(|value| serde_json::from_slice(value.as_bytes())).transpose();
-    let value: Option<Value> = value.map_err(|source| session_core::Error::Decode { name: name.clone(), source })?;
+    let value: Option<Value> = snapshot.value(&key)?;
     Ok(Json(StateRead {
         name,
         found: value.is_some(),

@@ -89,7 +89,7 @@ impl Account {
 
     /// Notes that a session has gone from the table, and remembers it if that is because it expired.
     pub(crate) fn lose(&mut self, entry: &Entry, now: Timestamp) -> Gone {
-        let gone = Gone { locator: entry.record().locator, expired: entry.look(now).err() };
+        let gone = Gone::new(entry.record().locator, entry.look(now).err());
         self.sessions.remove(gone.locator);
         if let Some(expired) = gone.expired {
             self.graves.get_or_insert_default().add(gone.locator, expired, now);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use session_core::{
-    Created, Gone, Mode, NewSession, Owner, PrincipalId, Quota, Record, Session, SessionId, StoreError, Timestamp,
+    Access, Created, Gone, NewSession, Owner, PrincipalId, Quota, Record, Session, SessionId, StoreError, Timestamp,
 };
 
 use crate::accounts::Account;
@@ -37,7 +37,8 @@ impl Sessions {
                 Admission { sessions: self, account, principal, now }.admit(*new.id(), &record)
             })?,
         };
-        Ok(Created::new(Session::new(record, now, Mode::ReadWrite), leavers.gone))
+        let right = record.right(Access::Secret(new.secret()), now).expect("its first name was granted just now");
+        Ok(Created::new(Session::new(record, right, now, now), leavers.gone))
     }
 }
 

@@ -54,9 +54,10 @@ impl Entry {
     ) -> Result<(Updated, Arc<Record>), StoreError> {
         self.look(now).map_err(|_| StoreError::NotFound)?;
         let before = self.record.clone();
-        let version = Record::apply(&mut self.record, access, change, now, limits)?;
+        let right = Record::apply(&mut self.record, access, change, now, limits)?;
         let last_used = self.touch(now).map_err(|_| StoreError::NotFound)?;
-        Ok((Updated { version, expires_at: self.record.expires_at(last_used) }, before))
+        let expires_at = self.record.expires_at(last_used).min(right.ends_at());
+        Ok((Updated::new(self.record.version, now, expires_at), before))
     }
 
     /// Sets the deadline it is queued under to the one it has now, and returns both, the old one first.

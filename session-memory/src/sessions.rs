@@ -2,7 +2,7 @@
 
 use session_core::{
     Change, Cursor, Expired, Limits, Listing, Load, Locator, Mode, Owner, Page, Session, SessionId, SessionKey,
-    StoreError, Timestamp, Updated,
+    StoreError, Summary, Timestamp, Updated,
 };
 
 use crate::accounts::Accounts;
@@ -39,12 +39,12 @@ impl Sessions {
     pub(crate) fn load(&self, key: &SessionKey, load: Load) -> Option<Session> {
         let now = self.clock.now();
         let entry = self.table.read(key.id())?;
-        let mode = entry.record().mode(key.access(), now)?;
-        let last_used = match (load, mode) {
+        let right = entry.record().right(key.access(), now)?;
+        let last_used = match (load, right.mode()) {
             (Load::Touch, Mode::ReadWrite) => entry.touch(now),
             (Load::Peek, _) | (_, Mode::ReadOnly) => entry.look(now),
         };
-        Some(Session::new(entry.record().clone(), last_used.ok()?, mode))
+        Some(Session::new(entry.record().clone(), right, last_used.ok()?, now))
     }
 
     pub(crate) fn update(&self, key: &SessionKey, change: &Change) -> Result<Updated, StoreError> {
@@ -60,7 +60,8 @@ impl Sessions {
         let mut mode = None;
         let end = |mode: &mut Option<Mode>| {
             self.table.remove(key.id(), |entry| {
-                *mode = entry.record().mode(key.access(), now).filter(|_| entry.look(now).is_ok());
+                let right = entry.record().right(key.access(), now).filter(|_| entry.look(now).is_ok());
+                *mode = right.map(|right| right.mode());
                 *mode == Some(Mode::ReadWrite)
             })
         };
@@ -80,7 +81,7 @@ impl Sessions {
         let principal = owner.as_principal().ok_or(StoreError::OwnerRequired)?;
         let after = page.after.as_ref().map(place_of).transpose()?;
         let now = self.clock.now();
-        let mut listing = Listing { sessions: Vec::new(), next: None };
+        let mut listing = Listing::default();
         let Some(account) = self.accounts.read(principal) else { return Ok(listing) };
         for locator in account.sessions.after(after) {
             let Some(entry) = self.table.read(&SessionId { owner: *owner, locator }) else { continue };
@@ -89,7 +90,7 @@ impl Sessions {
                 listing.next = listing.sessions.last().map(|last| last.locator.into());
                 break;
             }
-            listing.sessions.push(Session::new(entry.record().clone(), last_used, Mode::ReadWrite));
+            listing.sessions.push(Summary::new(entry.record(), last_used));
         }
         Ok(listing)
     }

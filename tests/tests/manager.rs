@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use session_core::{
-    Change, Error, Lifetimes, Owner, Placed, SessionKey, SessionManager, StateValue, StoreError, Timer,
+    Change, Created, Error, Expired, Lifetimes, Listing, Load, NewSession, Owner, Page, Placed, Session, SessionKey,
+    SessionManager, SessionStore, StateValue, StoreError, Timer, Updated,
 };
 use session_memory::MemoryStore;
+use tokio::sync::Notify;
 
 struct TokioTimer;
 
@@ -57,7 +59,8 @@ async fn a_value_of_another_type_is_an_error_that_names_it() {
     manager.set(&key, "cart", &"a text, which is private").await.expect("the session is live");
     let error = manager.get::<Cart>(&key, "cart").await.expect_err("a text is no cart");
     assert!(matches!(&error, Error::Decode { name, .. } if name == "cart"), "{error:?}");
-    assert!(error.to_string().contains("`cart`") && !error.to_string().contains("private"), "{error}");
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("cart") && !shown.contains("private"), "the error names the value and quotes none: {shown}");
 
     let garbage = Change::new().set("cart".parse().expect("a name"), StateValue::from(b"\xff{".as_slice()));
     manager.update(&key, garbage).await.expect("bytes are bytes to a store");
@@ -130,6 +133,63 @@ async fn sessions_live_as_long_as_the_manager_says() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let late = manager.load(&key).await;
     assert!(matches!(late, Err(Error::Store(StoreError::NotFound))), "five seconds are over: {late:?}");
+}
+
+#[tokio::test]
+async fn a_manager_stopped_while_it_starts_is_stopped() {
+    let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let store = SlowToAnswer { asked: asked.clone(), answer: answer.clone() };
+    let manager = Arc::new(SessionManager::new(Arc::new(store), Arc::new(TokioTimer)));
+    let starting = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.start().await }
+    });
+    asked.notified().await;
+    assert!(manager.stop().await, "nothing is in flight");
+    answer.notify_one();
+    let started = starting.await.expect("no task panics");
+    assert!(matches!(started, Err(Error::NotRunning)), "{started:?}");
+    assert!(!manager.is_running(), "the stop came last");
+}
+
+/// A store that is asked for a sign of life and takes its time.
+#[derive(Debug)]
+struct SlowToAnswer {
+    asked: Arc<Notify>,
+    answer: Arc<Notify>,
+}
+
+#[async_trait]
+impl SessionStore for SlowToAnswer {
+    async fn create(&self, _: NewSession) -> Result<Created, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn load(&self, _: &SessionKey, _: Load) -> Result<Option<Session>, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn update(&self, _: &SessionKey, _: Change) -> Result<Updated, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn delete(&self, _: &SessionKey) -> Result<bool, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn list(&self, _: &Owner, _: Page) -> Result<Listing, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn end_all(&self, _: &Owner) -> Result<u64, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn count(&self, _: Duration) -> Result<u64, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn why_absent(&self, _: &SessionKey) -> Result<Option<Expired>, StoreError> {
+        unreachable!("the manager never started")
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.asked.notify_one();
+        self.answer.notified().await;
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -326,7 +326,7 @@ async fn open(sessions: &SessionManager) -> Result<SessionKey, Error> {
 
 async fn place(sessions: &SessionManager, key: &SessionKey, directory: &str) -> Result<Updated, Error> {
     match sessions.set_working_directory(key.owner(), Some(key), Path::new(directory)).await? {
-        Placed::Kept(updated) => Ok(updated),
+        Placed::Updated(updated) => Ok(updated),
         Placed::Opened(_) => panic!("there was a key"),
     }
 }

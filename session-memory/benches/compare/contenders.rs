@@ -46,7 +46,7 @@ impl Contender {
 
     pub(crate) async fn create(&self, session: &Planned) {
         match self {
-            Self::Store(store) => drop(store.create(session.new.clone()).await.expect("there is room")),
+            Self::Store(store) => drop(store.as_ref().create(session.new.clone()).await.expect("there is room")),
             Self::Tower(store) => {
                 let mut record = session.towers();
                 store.create(&mut record).await.expect("there is room");
@@ -58,6 +58,8 @@ impl Contender {
     pub(crate) async fn touch_all(&self, keys: impl Iterator<Item = &Key>) {
         match self {
             Self::Store(store) => {
+                // Called as what it is: a pointer to a store is itself a store, whose call would be one more.
+                let store = store.as_ref();
                 for key in keys {
                     let session = store.load(&key.ours, Load::Touch).await.expect("memory answers");
                     assert!(session.is_some(), "it is live");
@@ -78,6 +80,7 @@ impl Contender {
     pub(crate) async fn update_all(&self, keys: impl Iterator<Item = &Key>) {
         match self {
             Self::Store(store) => {
+                let store = store.as_ref();
                 let change = Change::new().set(state_name(0), value(20));
                 for key in keys {
                     store.update(&key.ours, change.clone()).await.expect("it is live");

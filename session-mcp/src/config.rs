@@ -219,19 +219,24 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+            Ok(said(text.split(',')))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut list = Vec::new();
+            let mut list: Vec<String> = Vec::new();
             while let Some(item) = items.next_element()? {
                 list.push(item);
             }
-            Ok(list)
+            Ok(said(list.iter().map(String::as_str)))
         }
     }
 
     deserializer.deserialize_any(Items)
+}
+
+/// The items that say something.
+fn said<'a>(items: impl Iterator<Item = &'a str>) -> Vec<String> {
+    items.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -251,6 +256,7 @@ mod tests {
         let from = |json: &str| serde_json::from_str::<Config>(json).expect("valid").allowed_hosts;
         assert_eq!(from(r#"{ "allowed_hosts": ["a", "b:1"] }"#), ["a", "b:1"]);
         assert_eq!(from(r#"{ "allowed_hosts": "a, b:1" }"#), ["a", "b:1"]);
+        assert!(from(r#"{ "allowed_hosts": ["", " "] }"#).is_empty());
     }
 
     #[test]

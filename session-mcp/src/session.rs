@@ -198,10 +198,8 @@ impl Session {
 
     /// Gives a connection whose own session has ended a new one.
     pub(crate) async fn reopen_connection(&self) -> Result<(), SessionError> {
-        match self.found()? {
-            Found::Connection(connection) => connection.reopen(&self.0.sessions).await,
-            _ => Err(SessionError::NotFound),
-        }
+        let Found::Connection(connection) = self.found()? else { return Err(SessionError::NotFound) };
+        connection.reopen(&self.0.sessions).await
     }
 
     /// Uses the session if the call has one and it is still there, so that a long call does not lose it.

@@ -1,9 +1,10 @@
 //! The program from outside: its settings, its words when they are wrong, its log, its end.
 #![cfg(unix)]
 
-use std::io::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -266,9 +267,22 @@ fn a_signal_ends_the_server_with_status_0() {
 #[test]
 fn a_signal_ends_a_connection_with_status_0() {
     let mut child = program().spawn().expect("it starts");
-    let mut stdin = child.stdin.take().expect("it is piped");
-    writeln!(stdin, "{}", initialize()).expect("it listens");
+    let input = child.stdin.take().expect("it is piped");
+    ends_by_a_signal(&mut child, input);
+}
+
+#[test]
+fn a_signal_ends_a_connection_whose_input_blocks_its_reader() {
+    // Unlike a pipe's, a socket's reads are handed to a thread that nothing can interrupt.
+    let (input, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let mut child = program().stdin(OwnedFd::from(theirs)).spawn().expect("it starts");
+    ends_by_a_signal(&mut child, input);
+}
+
+/// Ends a program whose standard input stays open.
+fn ends_by_a_signal(child: &mut Child, mut input: impl Write) {
+    writeln!(input, "{}", initialize()).expect("it listens");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it answers");
-    assert_eq!(end(&mut child, Signal::TERM), Some(0), "though its standard input is still open");
+    assert_eq!(end(child, Signal::TERM), Some(0));
 }

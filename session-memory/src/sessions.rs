@@ -1,5 +1,7 @@
 //! Sessions and the accounts of those who own them, kept in step.
 
+use std::sync::Arc;
+
 use session_core::{
     Change, Cursor, Expired, Limits, Listing, Load, Locator, Mode, Owner, Page, Session, SessionId, SessionKey,
     StoreError, Summary, Timestamp, Updated,
@@ -39,6 +41,9 @@ impl Sessions {
     pub(crate) fn load(&self, key: &SessionKey, load: Load) -> Option<Session> {
         let now = self.clock.now();
         let entry = self.table.read(key.id())?;
+        // Fetches the count that is raised below together with what is read before: among a million sessions each of
+        // them is a wait for memory, and raising a count does not begin to wait before all else is done.
+        let _ = Arc::strong_count(entry.record());
         let right = entry.record().right(key.access(), now)?;
         let last_used = match (load, right.mode()) {
             (Load::Touch, Mode::ReadWrite) => entry.touch(now),

@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
 use session_core::{Limits, Owner, Quota, SessionKey, SessionStore as _, SessionStoreExt as _, StoreError};
 use session_memory::MemoryStore;
 
-use support::{HOUR, principal, roomy, session, store};
+use support::{HOUR, open, principal, ready, roomy, session, store};
 
 const CREATORS: usize = 8;
 const EACH: usize = 500;
@@ -81,14 +83,37 @@ async fn a_principals_cap_is_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn making_room_at_both_caps_refuses_nobody_and_keeps_them() {
-    // Eight principals of a hundred sessions fill the store to its cap; each newcomer takes its own principal's place.
-    let limits = Limits { sessions: 800, sessions_per_principal: 100, evict_after: Duration::ZERO, ..roomy() };
+async fn a_place_made_by_ones_own_session_is_nobody_elses() {
+    // A principal at their cap fills the store. Each of theirs makes room for the next, and nobody slips in between.
+    let limits = Limits { sessions: 100, sessions_per_principal: 100, evict_after: Duration::ZERO, ..roomy() };
     let store = store(limits, HOUR);
-    let (created, refused) = create_in_parallel(&store, own, HOUR).await;
-    assert_eq!((created.len(), refused), (CREATORS * EACH, 0));
-    assert_eq!(live(&store, &created).await, 800);
-    assert_eq!(store.held(), 800);
+    for _ in 0..100 {
+        open(&store, shared(0), HOUR).await;
+    }
+    let half = |creator: usize| if creator.is_multiple_of(2) { Owner::Anonymous } else { shared(creator) };
+    let (created, refused) = create_in_parallel(&store, half, HOUR).await;
+    assert_eq!((created.len(), refused), (CREATORS / 2 * EACH, CREATORS / 2 * EACH));
+    assert!(created.iter().all(|key| key.owner() == shared(0)), "and none of them is anonymous");
+    assert_eq!(live(&store, &created).await, 100);
+    assert_eq!(store.held(), 100);
+}
+
+#[test]
+fn two_who_find_the_store_full_of_two_expired_sessions_both_come_in() {
+    let store = store(Limits { sessions: 2, ..roomy() }, HOUR);
+    for round in 0..1_000 {
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let (_, new) = session(Owner::Anonymous, Duration::from_millis(1));
+                    start.wait();
+                    ready(store.create(new)).unwrap_or_else(|refused| panic!("{refused} in round {round}"));
+                });
+            }
+        });
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

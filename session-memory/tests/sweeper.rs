@@ -3,9 +3,7 @@
 mod support;
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use session_core::{Limits, Owner, SessionStore as _, SessionStoreExt as _};
@@ -14,7 +12,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Level;
 
-use support::{HOUR, alice, log, open, principal, roomy, store};
+use support::{HOUR, alice, log, open, principal, ready, roomy, store};
 
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
@@ -64,14 +62,6 @@ fn without_a_runtime_expired_sessions_still_make_room() {
         std::thread::sleep(Duration::from_millis(6));
     }
     assert_eq!(store.held(), 3);
-}
-
-/// The answer of an operation that awaits nothing.
-fn ready<T>(operation: impl Future<Output = T>) -> T {
-    match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("the operation awaits something"),
-    }
 }
 
 async fn until_empty(store: &MemoryStore) {

@@ -66,7 +66,7 @@ impl HttpServer {
     /// If the server does not answer.
     #[must_use]
     pub fn request(&self, head: &str, body: &str) -> String {
-        SlowPost::begin(self, head, body).finish()
+        SlowPost::begin(self, head, body).answer()
     }
 
     /// Asks it to end, with SIGTERM.
@@ -122,16 +122,28 @@ impl SlowPost {
         Self { stream, rest: rest.to_owned() }
     }
 
-    /// Sends the last byte and returns the answer, head and body, as it came.
+    /// Sends the last byte.
+    ///
+    /// # Panics
+    ///
+    /// If the server reads no more.
+    #[must_use]
+    pub fn last_byte(mut self) -> Self {
+        let rest = std::mem::take(&mut self.rest);
+        self.stream.write_all(rest.as_bytes()).expect("the server still reads");
+        self
+    }
+
+    /// Sends the last byte, unless it was sent, and returns the answer, head and body, as it came.
     ///
     /// # Panics
     ///
     /// If the server does not answer.
     #[must_use]
-    pub fn finish(mut self) -> String {
-        self.stream.write_all(self.rest.as_bytes()).expect("the server still reads");
+    pub fn answer(self) -> String {
+        let mut sent = self.last_byte();
         let mut answer = String::new();
-        self.stream.read_to_string(&mut answer).expect("the server answers");
+        sent.stream.read_to_string(&mut answer).expect("the server answers");
         answer
     }
 }
@@ -152,7 +164,17 @@ impl StdioServer {
     /// If it does not start.
     #[must_use]
     pub fn start(log: &str) -> Self {
-        let mut command = command(&binary());
+        Self::start_of(&binary(), log)
+    }
+
+    /// Starts another server that serves stdio without arguments.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start_of(binary: &Path, log: &str) -> Self {
+        let mut command = command(binary);
         command.env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("it starts");
         let stdin = process.stdin.take();

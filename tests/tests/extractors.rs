@@ -21,7 +21,7 @@ const ORDERS: [&str; 6] = [
 ];
 
 fn the_order_of_parameters_never_matters(link: Link) {
-    let site = link.site_of(Path::new(env!("CARGO_BIN_EXE_parameter-orders")));
+    let site = link.site_of(Path::new(env!("CARGO_BIN_EXE_shop")));
     let mut client = site.connect();
     let session = client.open();
     for (round, tool) in (1..).zip(ORDERS) {

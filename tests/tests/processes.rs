@@ -1,10 +1,14 @@
 //! How the built server behaves as a process: what it writes where, and how it ends.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use session_tests::{HttpServer, SlowPost, StdioServer};
+
+/// A server of another author, with a tool that takes two seconds.
+const SHOP: &str = env!("CARGO_BIN_EXE_shop");
 
 #[test]
 fn stdout_carries_nothing_but_the_protocol() {
@@ -70,17 +74,56 @@ fn sigterm_ends_an_idle_http_server_well() {
 #[test]
 fn sigterm_lets_a_call_in_flight_over_http_be_answered() {
     let mut server = HttpServer::start();
-    let body = modern(&json!({
-        "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "open_session", "arguments": {} },
-    }));
+    let body = modern(&call(7, "open_session", &json!({}))).to_string();
     let call = SlowPost::begin(&server, &post("Mcp-Method: tools/call\nMcp-Name: open_session"), &body);
     thread::sleep(Duration::from_millis(300));
     server.terminate();
-    thread::sleep(Duration::from_millis(300));
-    let answer = call.finish();
+    // Longer than idle connections are waited for.
+    thread::sleep(Duration::from_secs(2));
+    let answer = call.answer();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains("structuredContent") && answer.contains("ses_"), "{answer}");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_slow_call_over_stdio_is_answered_before_the_end() {
+    let mut server = StdioServer::start_of(Path::new(SHOP), "info");
+    initialize(&mut server);
+    server.say(&call(2, "slowly", &json!({ "count": 3 })));
+    thread::sleep(Duration::from_millis(300));
+    server.terminate();
+    let (status, rest) = server.wait();
+    let answers: Vec<_> = rest.iter().map(|line| message(line)["result"]["content"][0]["text"].clone()).collect();
+    assert_eq!((status.code(), answers), (Some(0), vec![json!("3")]));
+}
+
+#[test]
+fn a_slow_call_over_http_is_answered_before_the_end() {
+    let mut server = HttpServer::start_of(Path::new(SHOP));
+    let open = modern(&call(1, "open_session", &json!({}))).to_string();
+    let opened = server.request(&post("Mcp-Method: tools/call\nMcp-Name: open_session"), &open);
+    let at = opened.find("ses_").expect("a handle");
+    let session = &opened[at..at + 48];
+
+    let slow = modern(&call(2, "slowly", &json!({ "count": 3, "session": session }))).to_string();
+    let call = SlowPost::begin(&server, &post("Mcp-Method: tools/call\nMcp-Name: slowly"), &slow).last_byte();
+    thread::sleep(Duration::from_millis(300));
+    server.terminate();
+    let answer = call.answer();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""text":"3""#), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_later_request_has_no_part_in_an_earlier_protocols_connection() {
+    let mut server = StdioServer::start("info");
+    initialize(&mut server);
+    server.say(&call(2, "get_working_directory", &json!({})));
+    assert_eq!(hear(&server)["result"]["structuredContent"]["source"], "connection");
+    server.say(&modern(&call(3, "get_working_directory", &json!({}))));
+    let refused = hear(&server);
+    assert_eq!(refused["result"]["isError"], true, "the era is a request's, not the process's: {refused}");
 }
 
 #[test]
@@ -99,7 +142,7 @@ fn what_is_no_json_is_a_parse_error() {
 #[test]
 fn a_foreign_origin_or_host_is_refused() {
     let server = HttpServer::start();
-    let body = modern(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} }));
+    let body = modern(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} })).to_string();
     let ask = |origin: &str| server.request(&post(&format!("Mcp-Method: tools/list\nOrigin: {origin}")), &body);
     for origin in ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080"] {
         assert!(ask(origin).starts_with("HTTP/1.1 200 "), "{origin}: {}", ask(origin));
@@ -133,14 +176,14 @@ fn message(line: &str) -> Value {
 }
 
 /// A request as a 2026-07-28 client sends it, who says who it is each time.
-fn modern(request: &Value) -> String {
+fn modern(request: &Value) -> Value {
     let mut request = request.clone();
     request["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "tests", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    request.to_string()
+    request
 }
 
 fn post(headers: &str) -> String {

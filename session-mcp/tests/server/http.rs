@@ -55,6 +55,7 @@ async fn a_body_has_a_limit_announced_or_not() {
     );
     let streamed = post(&server.url, &ping()).body(reqwest::Body::wrap_stream(pieces)).send().await.expect("an answer");
     assert_eq!(streamed.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(read(streamed).await["error"]["code"], -32600, "refused before it was read to its end");
 }
 
 #[tokio::test]

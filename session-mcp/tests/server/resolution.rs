@@ -243,7 +243,8 @@ async fn a_connection_that_is_to_end_answers_the_call_in_flight() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             drop(ask);
         },
-        call(&client, "slow", json!({})),
+        // Longer than rmcp itself would wait.
+        call(&client, "slow", json!({ "word": "2500" })),
     );
     assert_eq!(slow.is_error, Some(false), "{slow:?}");
     serving.await.expect("no panic").expect("the pipe holds");

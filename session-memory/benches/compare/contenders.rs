@@ -1,16 +1,16 @@
 //! Who is compared: our store, and what people would use instead, each behind the same kind of call.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use dashmap::DashMap;
 use moka::sync::Cache;
 use session_core::{
-    Change, Created, Expired, Lifetimes, Limits, Listing, Load, Mode, NewSession, Owner, Page, Record, Session,
-    SessionId, SessionKey, SessionName, SessionStore, StateValue, StoreError, Timestamp, Updated,
+    Access, Change, Created, Expired, Lifetimes, Limits, Listing, Load, NewSession, Owner, Page, Record, Right,
+    Session, SessionId, SessionKey, SessionName, SessionStore, StateValue, StoreError, Timestamp, Updated,
 };
 use session_memory::{MemoryConfig, MemoryStore};
 use time::OffsetDateTime;
@@ -46,7 +46,7 @@ impl Contender {
 
     pub(crate) async fn create(&self, session: &Planned) {
         match self {
-            Self::Store(store) => drop(store.create(session.new.clone()).await.expect("there is room")),
+            Self::Store(store) => drop(store.as_ref().create(session.new.clone()).await.expect("there is room")),
             Self::Tower(store) => {
                 let mut record = session.towers();
                 store.create(&mut record).await.expect("there is room");
@@ -58,6 +58,8 @@ impl Contender {
     pub(crate) async fn touch_all(&self, keys: impl Iterator<Item = &Key>) {
         match self {
             Self::Store(store) => {
+                // Called as what it is: a pointer to a store is itself a store, whose call would be one more.
+                let store = store.as_ref();
                 for key in keys {
                     let session = store.load(&key.ours, Load::Touch).await.expect("memory answers");
                     assert!(session.is_some(), "it is live");
@@ -78,6 +80,7 @@ impl Contender {
     pub(crate) async fn update_all(&self, keys: impl Iterator<Item = &Key>) {
         match self {
             Self::Store(store) => {
+                let store = store.as_ref();
                 let change = Change::new().set(state_name(0), value(20));
                 for key in keys {
                     store.update(&key.ours, change.clone()).await.expect("it is live");
@@ -152,10 +155,16 @@ fn value(bytes: usize) -> StateValue {
     StateValue::from(vec![b'x'; bytes])
 }
 
+fn right_of(record: &Record, new: &NewSession, now: Timestamp) -> Right {
+    record.right(Access::Secret(new.secret()), now).expect("a new session's name opens it")
+}
+
 /// A map of the same records and keys, with an atomic touch and nothing else that a store promises.
 #[derive(Debug)]
 pub(crate) struct Bare {
     map: DashMap<SessionId, Used>,
+    /// What everybody may do: a map keeps no rights of its own.
+    right: OnceLock<Right>,
     origin: Instant,
     limits: Limits,
 }
@@ -168,7 +177,7 @@ struct Used {
 
 impl Default for Bare {
     fn default() -> Self {
-        Self { map: DashMap::new(), origin: Instant::now(), limits: Limits::default() }
+        Self { map: DashMap::new(), right: OnceLock::new(), origin: Instant::now(), limits: Limits::default() }
     }
 }
 
@@ -194,23 +203,25 @@ impl SessionStore for Bare {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
         let now = self.now();
         let record = Arc::new(Record::create(&new, now, &self.limits)?);
+        let right = *self.right.get_or_init(|| right_of(&record, &new, now));
         self.map.insert(*new.id(), Used { record: record.clone(), last_used: AtomicU64::new(now.as_millis()) });
-        Ok(Created::new(Session::new(record, now, Mode::ReadWrite), Vec::new()))
+        Ok(Created::new(Session::new(record, right, now, now), Vec::new()))
     }
 
     async fn load(&self, key: &SessionKey, _: Load) -> Result<Option<Session>, StoreError> {
         let now = self.now();
         let Some(used) = self.map.get(key.id()) else { return Ok(None) };
         used.last_used.store(now.as_millis(), Ordering::Relaxed);
-        Ok(Some(Session::new(used.record.clone(), now, Mode::ReadWrite)))
+        let right = *self.right.get().expect("a session was created");
+        Ok(Some(Session::new(used.record.clone(), right, now, now)))
     }
 
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
         let now = self.now();
         let mut used = self.map.get_mut(key.id()).ok_or(StoreError::NotFound)?;
-        let version = Record::apply(&mut used.record, key.access(), &change, now, &self.limits)?;
+        Record::apply(&mut used.record, key.access(), &change, now, &self.limits)?;
         used.last_used.store(now.as_millis(), Ordering::Relaxed);
-        Ok(Updated { version, expires_at: used.record.expires_at(now) })
+        Ok(Updated::new(used.record.version, now, used.record.expires_at(now)))
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
@@ -242,12 +253,13 @@ impl SessionStore for Bare {
 #[derive(Debug)]
 struct Moka {
     cache: Cache<SessionId, Arc<Record>>,
+    right: OnceLock<Right>,
     limits: Limits,
 }
 
 impl Moka {
     fn new() -> Self {
-        Self { cache: Cache::builder().time_to_idle(DAY).build(), limits: Limits::default() }
+        Self { cache: Cache::builder().time_to_idle(DAY).build(), right: OnceLock::new(), limits: Limits::default() }
     }
 }
 
@@ -256,22 +268,24 @@ impl SessionStore for Moka {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
         let now = Timestamp::from_millis(0);
         let record = Arc::new(Record::create(&new, now, &self.limits)?);
+        let right = *self.right.get_or_init(|| right_of(&record, &new, now));
         self.cache.insert(*new.id(), record.clone());
-        Ok(Created::new(Session::new(record, now, Mode::ReadWrite), Vec::new()))
+        Ok(Created::new(Session::new(record, right, now, now), Vec::new()))
     }
 
     async fn load(&self, key: &SessionKey, _: Load) -> Result<Option<Session>, StoreError> {
-        let record = self.cache.get(key.id());
-        Ok(record.map(|record| Session::new(record, Timestamp::from_millis(0), Mode::ReadWrite)))
+        let now = Timestamp::from_millis(0);
+        let Some(record) = self.cache.get(key.id()) else { return Ok(None) };
+        Ok(Some(Session::new(record, *self.right.get().expect("a session was created"), now, now)))
     }
 
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
         let now = Timestamp::from_millis(0);
         let mut record = self.cache.get(key.id()).ok_or(StoreError::NotFound)?;
-        let version = Record::apply(&mut record, key.access(), &change, now, &self.limits)?;
-        let expires_at = record.expires_at(now);
+        Record::apply(&mut record, key.access(), &change, now, &self.limits)?;
+        let updated = Updated::new(record.version, now, record.expires_at(now));
         self.cache.insert(*key.id(), record);
-        Ok(Updated { version, expires_at })
+        Ok(updated)
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {

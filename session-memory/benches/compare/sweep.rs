@@ -100,7 +100,7 @@ pub(crate) fn pauses() {
 /// Reads until a sweep has come and gone, and returns how long each load took, before and during.
 fn read_through_a_sweep(store: &MemoryStore, keys: &[Key], round: usize) -> (Vec<f64>, Vec<f64>) {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let handle: Arc<dyn SessionStore> = Arc::new(store.clone());
+    let handle: &dyn SessionStore = store;
     let (full, swept) = (store.held(), keys.len() as u64);
     let (mut quiet, mut sweep) = (Vec::new(), Vec::new());
     let mut keys = keys[keys.len() / 11 * round..].iter().chain(keys.iter().cycle());

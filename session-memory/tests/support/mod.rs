@@ -3,6 +3,8 @@
 
 pub(crate) mod log;
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use session_core::{Lifetimes, Limits, NewSession, Owner, SessionKey, SessionName, SessionStore as _};
@@ -40,4 +42,12 @@ pub(crate) fn alice() -> Owner {
 
 pub(crate) fn principal(subject: &str) -> Owner {
     Owner::principal("https://issuer.example", subject)
+}
+
+/// The answer of an operation that awaits nothing.
+pub(crate) fn ready<T>(operation: impl Future<Output = T>) -> T {
+    match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("the operation awaits something"),
+    }
 }

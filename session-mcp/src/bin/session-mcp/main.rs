@@ -74,5 +74,8 @@ async fn serve(config: &Config) -> Result<(), Failed> {
         };
         Failed::Running(format!("cannot listen on {address}: {advice}").into())
     })?;
+    if !address.ip().is_loopback() && config.allowed_hosts == Config::default().allowed_hosts {
+        tracing::warn!("others can connect, but only requests for localhost are served; see --allowed-host");
+    }
     Ok(serve_http(listener, config, shutdown).await?)
 }

@@ -104,9 +104,9 @@ impl Probe {
         session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())
     }
 
-    #[tool(description = "Takes a second")]
-    async fn slow(&self, session: Session) -> Result<String, SessionError> {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    #[tool(description = "Takes its time, a second unless told otherwise")]
+    async fn slow(&self, session: Session, Parameters(told): Parameters<Told>) -> Result<String, SessionError> {
+        tokio::time::sleep(Duration::from_millis(told.word.parse().unwrap_or(1000))).await;
         session.load().await?;
         Ok("done".to_owned())
     }

@@ -1,9 +1,10 @@
-//! The server of an author who takes the session in every place of a method's parameters.
+//! The server of an author who takes the session in every place of a method's parameters, and who is slow at times.
 //!
 //! `Parameters` takes the arguments out of the call, and the metadata can be taken too, in the order in which a method
 //! names them. Each tool counts items in the call's session and answers how many there are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
@@ -13,6 +14,7 @@ use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, accept_handles, serve_connection};
 
@@ -95,6 +97,12 @@ impl Shop {
     ) -> Result<String, SessionError> {
         add(session, items, meta).await
     }
+
+    #[tool(description = "Adds items to the cart, in two seconds")]
+    async fn slowly(&self, session: Session, items: Parameters<Items>) -> Result<String, SessionError> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        add(session, items, RequestMetaObject::default()).await
+    }
 }
 
 #[tool_handler(router = self.tool_router)]
@@ -117,13 +125,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::default();
     let lifespan = Lifespan::begin(&config).await?;
     let shop = Shop::new(&lifespan.tools());
+    let mut terminated = signal(SignalKind::terminate())?;
+    let grace = config.drain_timeout;
+    let shutdown = async move { terminated.recv().await.unwrap_or_default() };
     if std::env::args().len() == 1 {
-        serve_connection(shop, stdio_pipes(), lifespan.sessions(), std::future::pending()).await?;
+        let shutdown = async {
+            shutdown.await;
+            grace
+        };
+        serve_connection(shop, stdio_pipes(), lifespan.sessions(), shutdown).await?;
     } else {
         let endpoint = Endpoint::new(move || shop.clone(), lifespan.sessions(), &config)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        endpoint.serve(listener, config.drain_timeout, std::future::pending()).await?;
+        endpoint.serve(listener, grace, shutdown).await?;
     }
     lifespan.end().await;
-    Ok(())
+    // A read of standard input can block for ever, and the runtime would wait for it.
+    std::process::exit(0)
 }

@@ -24,16 +24,13 @@ use crate::config::Config;
 use crate::lifespan::{Lifespan, StartError};
 use crate::serve::ServeError;
 use crate::server::SessionServer;
+use crate::tools::SessionTools;
 use crate::with_sessions::WithSessions;
 
 use self::front::Front;
 use self::legacy::LegacySessions;
 
-/// Serves the session tools over Streamable HTTP at `/mcp`, until `shutdown` completes.
-///
-/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
-/// `/healthz` answers 200 while sessions can be served, else 503. The manager becomes the one of the process, unless
-/// that has one.
+/// Serves the session tools over Streamable HTTP; see [`serve_handler`].
 ///
 /// # Errors
 ///
@@ -43,10 +40,31 @@ pub async fn serve_http(
     config: &Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    serve_handler(listener, config, |tools| SessionServer::new(&tools), shutdown).await
+}
+
+/// Serves a handler, with sessions, over Streamable HTTP at `/mcp`, until `shutdown` completes.
+///
+/// `handler` makes it, and may mount the session tools that it is given. Its clones serve: one for each session of a
+/// protocol version before 2026-07-28 and one for each request after, so share what is dear.
+///
+/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
+/// `/healthz` answers 200 while sessions can be served, else 503. The manager becomes the one of the process, unless
+/// that has one.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn serve_handler<H: ServerHandler + Clone>(
+    listener: TcpListener,
+    config: &Config,
+    handler: impl FnOnce(SessionTools) -> H,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     let lifespan = Lifespan::begin(config).await?;
     lifespan.install();
-    let tools = SessionServer::new(&lifespan.tools());
-    let served = match Endpoint::new(move || tools.clone(), lifespan.sessions(), config) {
+    let handler = handler(lifespan.tools());
+    let served = match Endpoint::new(move || handler.clone(), lifespan.sessions(), config) {
         Ok(endpoint) => endpoint.serve(listener, config.drain_timeout, shutdown).await,
         Err(error) => Err(error.into()),
     };

@@ -25,7 +25,7 @@ mod stdio;
 pub use config::{Config, InvalidStoreUrl, LimitsConfig, LogFormat, StoreUrl};
 pub use error::SessionError;
 #[cfg(feature = "http")]
-pub use http::{Endpoint, serve_http};
+pub use http::{Endpoint, serve_handler, serve_http};
 pub use lifespan::{Lifespan, StartError};
 pub use resolve::SESSION_ARGUMENT;
 #[cfg(any(feature = "stdio", feature = "http"))]

@@ -30,8 +30,8 @@ pub use self::schema::accept_handles;
 /// # use session_mcp::{Durability, SessionTools};
 /// # struct Shop;
 /// # fn shop_tools() -> ToolRouter<Shop> { ToolRouter::new() }
-/// let mut router: ToolRouter<Shop> = shop_tools();
-/// router.merge(SessionTools::new(Lifetimes::default(), Durability::Process).router());
+/// let tools = SessionTools::new(Lifetimes::default(), Durability::Process);
+/// let router: ToolRouter<Shop> = tools.mount(shop_tools());
 /// assert!(router.has_route("open_session"));
 /// ```
 #[derive(Clone, Debug)]
@@ -55,6 +55,14 @@ impl SessionTools {
     #[must_use]
     pub fn new(lifetimes: Lifetimes, durability: Durability) -> Self {
         Self { lifetimes, durability }
+    }
+
+    /// Adds the tools to a handler's own, and lets each of those take a handle; see [`accept_handles`].
+    #[must_use]
+    pub fn mount<S: Send + Sync + 'static>(&self, mut own: ToolRouter<S>) -> ToolRouter<S> {
+        accept_handles(&mut own);
+        own.merge(self.router());
+        own
     }
 
     /// The tools as a router, to be merged into a handler's own.

@@ -13,3 +13,8 @@ pub use checkout::Checkout;
 pub use client::{Answer, Client, Sdk};
 pub use link::{Link, Site, Transport};
 pub use server::{HttpServer, SlowPost, StdioServer};
+
+/// The workspace's README, whose examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

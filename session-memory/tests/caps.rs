@@ -9,7 +9,7 @@ use std::time::Duration;
 use session_core::{Limits, Owner, Quota, SessionKey, SessionStore as _, SessionStoreExt as _, StoreError};
 use session_memory::MemoryStore;
 
-use support::{HOUR, open, principal, ready, roomy, session, store};
+use support::{HOUR, principal, ready, roomy, session, store};
 
 const CREATORS: usize = 8;
 const EACH: usize = 500;
@@ -82,20 +82,27 @@ async fn a_principals_cap_is_exact() {
     assert_eq!(live(&store, &created).await, 100);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_place_made_by_ones_own_session_is_nobody_elses() {
+#[test]
+fn a_place_made_by_ones_own_session_is_nobody_elses() {
     // A principal at their cap fills the store. Each of theirs makes room for the next, and nobody slips in between.
-    let limits = Limits { sessions: 100, sessions_per_principal: 100, evict_after: Duration::ZERO, ..roomy() };
+    let limits = Limits { sessions: 4, sessions_per_principal: 4, evict_after: Duration::ZERO, ..roomy() };
     let store = store(limits, HOUR);
-    for _ in 0..100 {
-        open(&store, shared(0), HOUR).await;
+    let create = |owner| ready(store.create(session(owner, HOUR).1));
+    for _ in 0..4 {
+        create(shared(0)).expect("there is room");
     }
-    let half = |creator: usize| if creator.is_multiple_of(2) { Owner::Anonymous } else { shared(creator) };
-    let (created, refused) = create_in_parallel(&store, half, HOUR).await;
-    assert_eq!((created.len(), refused), (CREATORS / 2 * EACH, CREATORS / 2 * EACH));
-    assert!(created.iter().all(|key| key.owner() == shared(0)), "and none of them is anonymous");
-    assert_eq!(live(&store, &created).await, 100);
-    assert_eq!(store.held(), 100);
+    thread::scope(|scope| {
+        let principal = scope.spawn(|| {
+            for _ in 0..20_000 {
+                create(shared(0)).expect("one's own session makes room");
+            }
+        });
+        while !principal.is_finished() {
+            let refused = create(Owner::Anonymous).expect_err("the store is full at any time");
+            assert!(matches!(refused, StoreError::Quota(Quota::Sessions { max: 4 })), "{refused}");
+        }
+    });
+    assert_eq!(store.held(), 4);
 }
 
 #[test]

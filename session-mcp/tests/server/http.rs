@@ -139,6 +139,12 @@ async fn a_refused_handshake_leaves_no_session() {
     let broken = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": { "protocolVersion": 5 } });
     let response = post(&server.url, &broken).send().await.expect("an answer");
     assert!(response.status().is_client_error(), "{}", response.status());
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "unwelcome", "version": "1" },
+    });
+    let unwelcome = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+    let answer = read(post(&server.url, &unwelcome).send().await.expect("an answer")).await;
+    assert_eq!(answer["error"]["message"], "not you", "{answer}");
     assert_eq!(server.sessions.session_count().await.expect("it runs"), 0);
 }
 

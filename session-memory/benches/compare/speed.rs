@@ -1,6 +1,8 @@
 //! How long an operation takes.
 
+use std::hint::black_box;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -31,7 +33,11 @@ fn compare_at(count: usize, threads: usize) {
         }
     });
     drop(planned);
-    println!("\n{count} sessions, {threads} threads: nanoseconds an operation, as each thread sees it");
+    println!("\n{count} sessions, {threads} threads: an operation as each thread sees it");
+    println!(
+        "(the machine has {:.1} cores to give them; on fewer than {threads} nothing contends)",
+        free_cores(threads)
+    );
     println!(
         "{:14}{:>16}{:>16}{:>16}{:>16}   ours / bare",
         "", CONTENDERS[0], CONTENDERS[1], CONTENDERS[2], CONTENDERS[3]
@@ -71,6 +77,18 @@ fn compare_at(count: usize, threads: usize) {
         let to_tower = ratio(&loads[3], &loads[0]);
         println!("target: at least 7 times as fast as tower-sessions: {to_tower:.1}, {}", verdict(to_tower >= 7.0));
     }
+}
+
+/// How many of so many threads really run at a time, while others use the machine too.
+fn free_cores(threads: usize) -> f64 {
+    let spin = || (0..20_000_000_u64).fold(0, |sum, number| black_box(sum ^ number));
+    let timed = |threads: usize| {
+        let begin = Instant::now();
+        thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(spin))));
+        begin.elapsed().as_secs_f64()
+    };
+    let figures: Vec<f64> = (0..5).map(|_| threads as f64 * timed(1) / timed(threads)).collect();
+    median(&figures)
 }
 
 /// Measures each contender in turn, so many times over, so that what the machine does meanwhile meets them all.

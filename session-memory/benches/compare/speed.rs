@@ -34,10 +34,10 @@ fn compare_at(count: usize, threads: usize) {
     });
     drop(planned);
     println!("\n{count} sessions, {threads} threads: an operation as each thread sees it");
-    println!(
-        "(the machine has {:.1} cores to give them; on fewer than {threads} nothing contends)",
-        free_cores(threads)
-    );
+    if threads > 1 {
+        let cores = free_cores(threads);
+        println!("(the machine had {cores:.1} cores to give them: on much fewer than {threads}, nothing contends)");
+    }
     println!(
         "{:14}{:>16}{:>16}{:>16}{:>16}   ours / bare",
         "", CONTENDERS[0], CONTENDERS[1], CONTENDERS[2], CONTENDERS[3]

@@ -25,6 +25,7 @@ use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
 pub struct Config {
     /// Where the binary listens for HTTP; stdio if it is not set. [`serve_http`](crate::serve_http) is given its
     /// listener instead.
+    #[serde(deserialize_with = "address")]
     pub http: Option<SocketAddr>,
     /// Where the sessions are kept.
     pub store: StoreUrl,
@@ -207,6 +208,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// An address and a port; `localhost` is one, too.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let numeric = text.strip_prefix("localhost:").map_or(text.clone(), |port| format!("127.0.0.1:{port}"));
+    let parsed = numeric.parse().map_err(|_| D::Error::custom("it is an address and a port, such as 127.0.0.1:8787"));
+    parsed.map(Some)
+}
+
 /// A list, or one text with commas between the items, as a variable has it.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Items;
@@ -249,6 +258,19 @@ mod tests {
         let config = Config { store: url, ..Config::default() };
         let shown = format!("{config:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_is_a_host_of_numbers_or_localhost_and_a_port() {
+        let from = |text: &str| serde_json::from_value::<Config>(serde_json::json!({ "http": text }));
+        for text in ["127.0.0.1:8787", "localhost:8787"] {
+            let config = from(text).expect("an address");
+            assert_eq!(config.http, Some(SocketAddr::from(([127, 0, 0, 1], 8787))));
+        }
+        for text in ["localhost", "8787", "127.0.0.1", "localhost:x", "example.com:80"] {
+            let error = from(text).expect_err("no address").to_string();
+            assert!(error.contains("such as 127.0.0.1:8787"), "{error}");
+        }
     }
 
     #[test]

@@ -154,8 +154,8 @@ fn a_wrong_file_is_named_with_its_key() {
 
 #[test]
 fn a_redis_store_is_refused_before_anything_is_served_and_without_its_password() {
-    for form in ["redis://", "rediss://", "redis+cluster://", "redis+sentinel://"] {
-        let url = format!("{form}user:hunter2@db.internal:6379/0");
+    for (form, path) in [("redis", "/0"), ("rediss", "/0"), ("redis+cluster", ""), ("redis+sentinel", "/sessions")] {
+        let url = format!("{form}://user:hunter2@db.internal:6379{path}");
         let file = file(&format!("store = \"{url}\""));
         for command in [
             program().args(["--store", &url]),

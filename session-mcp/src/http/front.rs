@@ -66,8 +66,13 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
     };
     let is_json = is_json(&parts.headers);
     let response = answer(Request::from_parts(parts, Body::from(body.clone())), next).await;
-    if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        return not_a_message(&body);
+    match response.status() {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
+        // What is wrong with the body comes before what is wrong with the answer it could have.
+        StatusCode::NOT_ACCEPTABLE if serde_json::from_slice::<IgnoredAny>(&body).is_err() => {
+            return not_a_message(&body);
+        }
+        _ => {}
     }
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {

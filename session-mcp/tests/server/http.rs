@@ -22,6 +22,11 @@ async fn what_is_no_json_answers_a_parse_error() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         let answer = read(response).await;
         assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32700), &Value::Null), "{body}");
+
+        let bare = Client::new().post(&server.url).header("content-type", "application/json").body(body);
+        let response = bare.send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body} of a client that says not what it accepts");
+        assert_eq!(read(response).await["error"]["code"], -32700, "{body}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use session_tests::{HttpServer, SlowPost, StdioServer};
 
-/// A server of another author, with a tool that takes two seconds.
+/// A server of another author, with a tool that takes longer than rmcp waits by itself: four seconds, not two.
 const SHOP: &str = env!("CARGO_BIN_EXE_shop");
 
 #[test]

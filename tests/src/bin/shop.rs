@@ -98,9 +98,9 @@ impl Shop {
         add(session, items, meta).await
     }
 
-    #[tool(description = "Adds items to the cart, in two seconds")]
+    #[tool(description = "Adds items to the cart, in four seconds")]
     async fn slowly(&self, session: Session, items: Parameters<Items>) -> Result<String, SessionError> {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
         add(session, items, RequestMetaObject::default()).await
     }
 }

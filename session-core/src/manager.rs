@@ -99,7 +99,7 @@ impl SessionManager {
             return Ok(());
         }
         let closed = self.gate.times_closed();
-        self.store.ping().await?;
+        self.inner().ping().await?;
         if self.gate.open(closed) { Ok(()) } else { Err(Error::NotRunning) }
     }
 
@@ -142,7 +142,7 @@ impl SessionManager {
         let _pass = self.enter()?;
         let name = SessionName::mint();
         let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
-        let Created { session, gone } = self.store.create(new).await?;
+        let Created { session, gone } = self.inner().create(new).await?;
         Ok(Opened { name, session, gone })
     }
 
@@ -162,7 +162,7 @@ impl SessionManager {
     /// [`StoreError::NotFound`], or that the store is away.
     pub async fn load(&self, key: &SessionKey) -> Result<Session, Error> {
         let _pass = self.enter()?;
-        self.find(key).await
+        Ok(self.inner().touch(key).await?.ok_or(StoreError::NotFound)?)
     }
 
     /// Changes a session.
@@ -172,7 +172,7 @@ impl SessionManager {
     /// As [`SessionStore::update`].
     pub async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.update(key, change).await?)
+        Ok(self.inner().update(key, change).await?)
     }
 
     /// Ends a session; `true` for the one caller who ended it.
@@ -182,7 +182,7 @@ impl SessionManager {
     /// As [`SessionStore::delete`].
     pub async fn end(&self, key: &SessionKey) -> Result<bool, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.delete(key).await?)
+        Ok(self.inner().delete(key).await?)
     }
 
     /// Lists a principal's sessions, a page at a time.
@@ -192,7 +192,7 @@ impl SessionManager {
     /// As [`SessionStore::list`].
     pub async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.list(owner, page).await?)
+        Ok(self.inner().list(owner, page).await?)
     }
 
     /// Ends all sessions of a principal, and says how many.
@@ -202,7 +202,7 @@ impl SessionManager {
     /// As [`SessionStore::end_all`].
     pub async fn end_all(&self, owner: &Owner) -> Result<u64, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.end_all(owner).await?)
+        Ok(self.inner().end_all(owner).await?)
     }
 
     /// By which limit a principal's own session expired, as far as the store knows.
@@ -212,7 +212,7 @@ impl SessionManager {
     /// That the store is away.
     pub async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.why_absent(key).await?)
+        Ok(self.inner().why_absent(key).await?)
     }
 
     /// Counts the live sessions of all owners, now; see [`SessionStore::count`] for what that costs.
@@ -222,7 +222,7 @@ impl SessionManager {
     /// That the store is away.
     pub async fn session_count(&self) -> Result<u64, Error> {
         let _pass = self.enter()?;
-        Ok(self.store.count(Duration::ZERO).await?)
+        Ok(self.inner().count(Duration::ZERO).await?)
     }
 
     /// Sets the directory a session works in. Without a key it opens a session for it first, in one step, under a name
@@ -304,10 +304,10 @@ impl SessionManager {
         let _pass = self.enter()?;
         let name: StateName = name.parse()?;
         for attempt in 0..MAX_ATTEMPTS {
-            let session = self.store.peek(key).await?.ok_or(StoreError::NotFound)?;
+            let session = self.inner().peek(key).await?.ok_or(StoreError::NotFound)?;
             let value = next(session.value(&name)?);
             let change = Change::new().set(name.clone(), encode(&name, &value)?).if_version(session.version);
-            match self.store.update(key, change).await {
+            match self.inner().update(key, change).await {
                 Ok(_) => return Ok(value),
                 Err(StoreError::Conflict) => self.timer.sleep(pause_after(attempt)).await,
                 Err(error) => return Err(error.into()),
@@ -316,8 +316,9 @@ impl SessionManager {
         Err(StoreError::Conflict.into())
     }
 
-    async fn find(&self, key: &SessionKey) -> Result<Session, Error> {
-        Ok(self.store.touch(key).await?.ok_or(StoreError::NotFound)?)
+    /// The store itself: a call on the pointer would be boxed once for the pointer and once for the store.
+    fn inner(&self) -> &dyn SessionStore {
+        &*self.store
     }
 
     fn enter(&self) -> Result<Pass<'_>, Error> {

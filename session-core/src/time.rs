@@ -115,7 +115,9 @@ pub enum Expired {
 
 /// Whole milliseconds, rounded up.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    // Not by way of nanoseconds: every load asks for this, and they would be a division of 128 bits.
+    let begun = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+    duration.as_secs().saturating_mul(1_000).saturating_add(begun)
 }
 
 #[cfg(test)]
@@ -127,6 +129,19 @@ mod tests {
         let lifetimes = Lifetimes::new(Duration::from_nanos(1), Duration::from_micros(1_500)).expect("both are valid");
         assert_eq!(lifetimes.idle(), Duration::from_millis(1));
         assert_eq!(lifetimes.absolute(), Duration::from_millis(2));
+    }
+
+    #[test]
+    fn milliseconds_are_whole_and_end_with_the_range() {
+        for (duration, expected) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(999), 999),
+            (Duration::new(1, 999_000_001), 2_000),
+            (Duration::MAX, u64::MAX),
+        ] {
+            assert_eq!(millis(duration), expected, "{duration:?}");
+        }
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl SessionTools {
         format!(
             "Opens a session, which keeps a working directory and small values, and returns its handle as `session`: \
              pass the handle on with every later call. Where the connection has a session already, returns a handle \
-             of that one. {kept}. It ends after {} without use, and after {} in any case.",
+             of that one, which ends when the client closes the connection. {kept}. It ends after {} without use, and \
+             after {} in any case.",
             words(self.lifetimes.idle()),
             words(self.lifetimes.absolute()),
         )

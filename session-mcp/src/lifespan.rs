@@ -35,6 +35,14 @@ impl Lifespan {
     /// [`StartError`] says what to change in the configuration.
     pub async fn begin(config: &Config) -> Result<Self, StartError> {
         let lifetimes = config.lifetimes()?;
+        let limits = [
+            ("limits.sessions", config.limits.sessions == 0),
+            ("limits.grants", config.limits.grants == 0),
+            ("body_limit", config.body_limit == 0),
+        ];
+        if let Some((key, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(StartError::Zero { key });
+        }
         let (store, durability) = store(config)?;
         let sessions =
             SessionManager::new(store, Arc::new(TokioTimer)).with_lifetimes(lifetimes).with_grace(config.drain_timeout);
@@ -93,6 +101,12 @@ pub enum StartError {
     /// The store did not answer.
     #[error(transparent)]
     Manager(Error),
+    /// A limit that would refuse everybody.
+    #[error("`{key}` is 0, which would refuse everything; set it to 1 or more")]
+    Zero {
+        /// The limit's key.
+        key: &'static str,
+    },
     /// A list that would refuse everybody.
     #[error("`{key}` is empty, which would refuse every request; list what to serve, or `*` for any")]
     Empty {

@@ -67,12 +67,16 @@ where
             let _ = tokio::time::timeout(grace, handler.idle()).await;
         } => {
             stop.cancel();
-            serving.await
+            // A client that no longer reads would keep its last answer, and this, waiting for ever.
+            tokio::time::timeout(LINGER, serving).await.unwrap_or(Ok(()))
         }
     };
     handler.end_connection().await;
     served
 }
+
+/// How long a connection may take to close.
+const LINGER: Duration = Duration::from_secs(3);
 
 async fn serve<H, T, E, A>(handler: H, transport: T, stop: CancellationToken) -> Result<(), ServeError>
 where

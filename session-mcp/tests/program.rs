@@ -125,6 +125,8 @@ fn a_wrong_variable_is_named() {
         ("SESSION_MCP_LIMITS__SESIONS", "1", ["`SESSION_MCP_LIMITS__SESIONS`", "`SESSION_MCP_LIMITS__SESSIONS`"]),
         ("SESSION_MCP_BODY_LIMIT", "much", ["`SESSION_MCP_BODY_LIMIT`", "must be"]),
         ("SESSION_MCP_LOG_FORMAT", "xml", ["`SESSION_MCP_LOG_FORMAT`", "text, json"]),
+        ("SESSION_MCP_LIMITS__SESSIONS", "0", ["`limits.sessions`", "1 or more"]),
+        ("SESSION_MCP_LIMITS__GRANTS", "0", ["`limits.grants`", "1 or more"]),
     ] {
         let (code, said) = refused(program().env(name, value));
         assert_eq!(code, Some(2), "{name}: {said}");
@@ -172,9 +174,18 @@ fn a_redis_store_is_refused_before_anything_is_served_and_without_its_password()
 
 #[test]
 fn a_password_in_a_broken_file_is_not_repeated() {
-    let file = file("store = \"redis://user:hunter2@db");
-    let (_, said) = refused(program().arg("--config").arg(file.path()));
-    assert!(!said.contains("hunter2"), "{said}");
+    for text in ["store = \"redis://user:hunter2@db", "\"redis://user:hunter2@db\" = 1", "[\"hunter2:\"]\na = 1"] {
+        let file = file(text);
+        let (code, said) = refused(program().arg("--config").arg(file.path()));
+        assert!(code == Some(2) && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_not_understood_is_said_once() {
+    let output = converse(program().env("RUST_LOG", "nonsense=foo"), &[]);
+    let log = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(log.matches("RUST_LOG is not understood").count(), 1, "{log}");
 }
 
 #[test]
@@ -205,17 +216,21 @@ fn standard_output_is_the_protocol_and_no_log_holds_a_name() {
         call(1, "open_session", json!({})),
         call(2, "set_state", json!({ "name": "a", "value": "a private value" })),
         call(3, "get_state", json!({ "name": "a", "session": "ses_of_somebody" })),
+        json!({ "jsonrpc": "2.0", "id": "4\nERROR forged ses_of_somebody", "method": "no/such/ses_of_somebody" }),
+        json!({ "jsonrpc": "2.0", "id": "5\nERROR forged", "method": "tools/call", "params": { "name": "ses_of_somebody" } }),
     ];
     for format in ["text", "json"] {
         let mut command = program();
         let output = converse(command.env("RUST_LOG", "trace").args(["--log-format", format]), &messages);
         assert!(output.status.success());
         let answers = answers(&output);
-        assert_eq!(answers.len(), 4, "each request was answered once");
+        assert_eq!(answers.len(), 6, "each request was answered once");
         let handle = answers.iter().find_map(|answer| answer["result"]["structuredContent"]["session"].as_str());
         assert!(handle.is_some_and(|handle| handle.starts_with("ses_")));
         let log = String::from_utf8(output.stderr).expect("UTF-8");
-        assert!(!log.contains("ses_") && !log.contains("a private value"), "{log}");
+        for unsaid in ["ses_", "a private value", "forged"] {
+            assert!(!log.contains(unsaid), "a client wrote `{unsaid}` into the log: {log}");
+        }
     }
 }
 
@@ -277,6 +292,26 @@ fn a_signal_ends_a_connection_whose_input_blocks_its_reader() {
     let (input, theirs) = UnixStream::pair().expect("a pair of sockets");
     let mut child = program().stdin(OwnedFd::from(theirs)).spawn().expect("it starts");
     ends_by_a_signal(&mut child, input);
+}
+
+#[test]
+fn a_signal_ends_a_connection_whose_client_no_longer_reads() {
+    let mut child = program().args(["--drain-timeout", "100ms"]).spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    let unread = child.stdout.take().expect("it is piped");
+    writeln!(input, "{}", initialize()).expect("it listens");
+    let writer = std::thread::spawn(move || {
+        // More than a pipe holds, so that both directions come to a halt.
+        for id in 1..2_000 {
+            if writeln!(input, "{}", request(id, "tools/list", &json!({}))).is_err() {
+                return;
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(end(&mut child, Signal::TERM), Some(0));
+    drop(unread);
+    writer.join().expect("a writer that ends with the program");
 }
 
 /// Ends a program whose standard input stays open.

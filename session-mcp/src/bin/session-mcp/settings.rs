@@ -61,7 +61,9 @@ fn describe(error: Error, file: Option<&Path>) -> String {
         Kind::UnknownField(name, known) => {
             let section = error.path.split_last().map(|(_, section)| section.join(".")).unwrap_or_default();
             let full = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-            let unknown = place.name(&full(&name));
+            // What does not look like a key may be a value in the wrong place, with a password in it.
+            let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let unknown = if is_plain { place.name(&full(&name)) } else { format!("key in {}", place.whole()) };
             match nearest(&name, known) {
                 Some(near) => format!("unknown {unknown}; did you mean `{}`?", place.spell(&full(near))),
                 None => format!("unknown {unknown}; the keys are {}", known.join(", ")),

@@ -48,7 +48,15 @@ impl Version {
 /// store that merges elsewhere (in a script, say) says the same there, and the conformance suite compares.
 #[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "stores read records back field by field")]
+// What every load looks at comes first and stays together: among a million records each cache line is a wait.
+#[repr(C)]
 pub struct Record {
+    /// When its absolute lifetime ends.
+    pub ends_at: Timestamp,
+    /// The idle timeout it was created with.
+    pub idle_timeout: Duration,
+    /// Which names open it.
+    pub grants: Grants,
     /// Which of its owner's sessions it is.
     pub locator: Locator,
     /// Whose it is.
@@ -63,14 +71,8 @@ pub struct Record {
     pub project_id: Option<Text>,
     /// What its tools keep.
     pub state: State,
-    /// Which names open it.
-    pub grants: Grants,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When its absolute lifetime ends.
-    pub ends_at: Timestamp,
-    /// The idle timeout it was created with.
-    pub idle_timeout: Duration,
     /// How often it was changed.
     pub version: Version,
 }

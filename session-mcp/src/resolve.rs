@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::JsonObject;
 use rmcp::service::RequestContext;
-use session_core::{Owner, SessionKey, SessionName};
+use session_core::SessionName;
 
 use crate::connection::Connection;
 use crate::error::SessionError;
@@ -22,8 +22,8 @@ pub(crate) enum Found {
     /// Under the validated `Mcp-Session-Id`.
     #[cfg(feature = "http")]
     HttpSession(SessionName),
-    /// With the connection.
-    Connection(Arc<Connection>),
+    /// With the connection, which may have another by the time the call ends.
+    Connection(Arc<Connection>, SessionName),
 }
 
 impl Found {
@@ -32,16 +32,15 @@ impl Found {
             Self::Handle(_) => Source::Handle,
             #[cfg(feature = "http")]
             Self::HttpSession(_) => Source::HttpSession,
-            Self::Connection(_) => Source::Connection,
+            Self::Connection(..) => Source::Connection,
         }
     }
 
-    pub(crate) fn key(&self, owner: Owner) -> SessionKey {
+    pub(crate) fn name(&self) -> &SessionName {
         match self {
-            Self::Handle(name) => SessionKey::by_name(owner, name),
+            Self::Handle(name) | Self::Connection(_, name) => name,
             #[cfg(feature = "http")]
-            Self::HttpSession(name) => SessionKey::by_name(owner, name),
-            Self::Connection(connection) => connection.key(),
+            Self::HttpSession(name) => name,
         }
     }
 }
@@ -94,5 +93,6 @@ pub(crate) fn resolve(
     if let Some(ValidatedSession(name)) = context.extensions.get() {
         return Ok(Found::HttpSession(name.clone()));
     }
-    connection.cloned().map(Found::Connection).ok_or(Unresolved::NoSession)
+    let connection = connection.ok_or(Unresolved::NoSession)?;
+    Ok(Found::Connection(Arc::clone(connection), connection.name()))
 }

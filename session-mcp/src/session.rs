@@ -19,6 +19,8 @@ use crate::source::Source;
 
 /// A call's session, as a parameter of a `#[tool]` or `#[prompt]` method, in any place.
 ///
+/// Which session that is was decided before the method was called, and stays so until it returns.
+///
 /// Taking it costs nothing and never fails for a call that has no session: the store is asked when a method is called,
 /// and each method says then what is missing. Cloning shares it.
 ///
@@ -54,7 +56,7 @@ impl Session {
     ///
     /// [`SessionError::NoSession`], [`SessionError::InvalidHandle`].
     pub fn key(&self) -> Result<SessionKey, SessionError> {
-        Ok(self.found()?.key(self.0.owner))
+        Ok(SessionKey::by_name(self.0.owner, self.found()?.name()))
     }
 
     /// How the call reached its session. Asks no store.
@@ -196,10 +198,13 @@ impl Session {
         }
     }
 
-    /// Gives a connection whose own session has ended a new one.
-    pub(crate) async fn reopen_connection(&self) -> Result<(), SessionError> {
-        let Found::Connection(connection) = self.found()? else { return Err(SessionError::NotFound) };
-        connection.reopen(&self.0.sessions).await
+    /// Gives a connection whose own session has ended a new one, unless another call did. The session that the
+    /// connection has then is the returned one's; this one stays what it was.
+    pub(crate) async fn reopened(&self) -> Result<Self, SessionError> {
+        let Found::Connection(connection, gone) = self.found()? else { return Err(SessionError::NotFound) };
+        let name = connection.reopen(&self.0.sessions, gone).await?;
+        let found = Found::Connection(Arc::clone(connection), name);
+        Ok(Self::new(Arc::clone(&self.0.sessions), self.0.owner, Ok(found)))
     }
 
     /// Uses the session if the call has one and it is still there, so that a long call does not lose it.

@@ -75,7 +75,7 @@ impl<H> WithSessions<H> {
     #[cfg(feature = "stdio")]
     pub(crate) async fn end_connection(&self) {
         if let Some(connection) = self.connection.get()
-            && let Err(error) = self.sessions.end(&connection.key()).await
+            && let Err(error) = connection.end(&self.sessions).await
         {
             tracing::warn!(%error, "the connection's session was not ended; it will expire");
         }

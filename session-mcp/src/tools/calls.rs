@@ -33,12 +33,12 @@ pub(super) async fn open_session(
         return Ok(Json(OpenedSession::new(&name, &snapshot, Source::Opened)));
     }
     let source = session.source()?;
-    let promoted = match session.promote(change.clone()).await {
+    let (promoted, session) = match session.promote(change.clone()).await {
         Err(SessionError::NotFound) if source == Source::Connection => {
-            session.reopen_connection().await?;
-            session.promote(change).await?
+            let session = session.reopened().await?;
+            (session.promote(change).await?, session)
         }
-        promoted => promoted?,
+        promoted => (promoted?, session),
     };
     Ok(Json(OpenedSession::new(&promoted.0, &session.load().await?, source)))
 }

@@ -1,5 +1,6 @@
 //! From a call to its session: each rule, each refusal, over HTTP and over a connection.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,6 +225,36 @@ async fn a_connection_whose_session_ended_can_have_another() {
     assert_eq!(opened.structured_content.expect("structured")["source"], "connection");
     let got = call(&client, "get_working_directory", json!({})).await;
     assert_eq!(got.structured_content.expect("structured")["working_directory"], "/");
+}
+
+#[tokio::test]
+async fn calls_that_race_for_another_session_all_get_the_same() {
+    let (client, _serving, sessions) = connection().await;
+    call(&client, "end_session", json!({})).await;
+    let calls = (0..12).map(|_| call(&client, "open_session", json!({})));
+    let opened = futures_util::future::join_all(calls).await;
+    let locators: BTreeSet<String> = opened
+        .into_iter()
+        .map(|opened| {
+            let session = opened.structured_content.expect("structured")["session"].clone();
+            let name: SessionName = session.as_str().and_then(|name| name.parse().ok()).expect("a handle");
+            name.locator().to_string()
+        })
+        .collect();
+    assert_eq!(locators.len(), 1, "the handles are all of one session");
+    assert_eq!(sessions.session_count().await.expect("it runs"), 1, "no other was opened");
+}
+
+#[tokio::test]
+async fn a_call_keeps_its_session_when_the_connection_gets_another() {
+    let (client, _serving, _sessions) = connection().await;
+    let (slow, ()) = tokio::join!(call(&client, "slow", json!({ "word": "600" })), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        call(&client, "end_session", json!({})).await;
+        call(&client, "open_session", json!({})).await;
+    });
+    let refused = slow.structured_content.expect("structured");
+    assert_eq!(refused["error"], "not_found", "the call began with a session that has ended");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Serving over standard input and output.
 
+mod end_of_input;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +19,12 @@ use crate::serve::ServeError;
 use crate::server::SessionServer;
 use crate::with_sessions::WithSessions;
 
+use self::end_of_input::EndOfInput;
+
 /// Serves the session tools over standard input and output, until the input ends or `shutdown` completes.
 ///
-/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time. The
-/// manager becomes the one of the process, unless that has one.
+/// A call in flight when either happens is still answered, if it takes no longer than the configured time and the client
+/// reads. The manager becomes the one of the process, unless that has one.
 ///
 /// # Errors
 ///
@@ -29,11 +33,20 @@ pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) ->
     let lifespan = Lifespan::begin(config).await?;
     lifespan.install();
     let tools = SessionServer::new(&lifespan.tools());
+    let (input, output) = stdio_pipes();
+    let ended = CancellationToken::new();
+    let input = EndOfInput::new(input, ended.clone());
     let shutdown = async {
-        shutdown.await;
-        config.drain_timeout
+        tokio::select! {
+            () = shutdown => config.drain_timeout,
+            // rmcp answers what is in flight and ends by itself, unless the client does not read its answers.
+            () = async {
+                ended.cancelled().await;
+                tokio::time::sleep(config.drain_timeout).await;
+            } => Duration::ZERO,
+        }
     };
-    let served = serve_connection(tools, stdio_pipes(), lifespan.sessions(), shutdown).await;
+    let served = serve_connection(tools, (input, output), lifespan.sessions(), shutdown).await;
     lifespan.end().await;
     served
 }
@@ -86,7 +99,12 @@ where
 {
     match serve_server_with_ct(handler, transport, stop).await {
         Ok(running) => running.waiting().await.map(drop).map_err(|error| ServeError::Connection(error.into())),
-        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+        // A client that has gone is no failure of the server's, whichever way it was noticed.
+        Err(
+            ServerInitializeError::ConnectionClosed(_)
+            | ServerInitializeError::TransportError { .. }
+            | ServerInitializeError::Cancelled,
+        ) => Ok(()),
         // What the client sent instead may hold a handle, so it goes no further.
         Err(ServerInitializeError::ExpectedInitializeRequest(_)) => {
             Err(ServeError::Connection("the client's first message was neither `initialize` nor a request".into()))

@@ -123,7 +123,8 @@ fn a_wrong_variable_is_named() {
     for (name, value, words) in [
         ("SESSION_MCP_IDEL_TIMEOUT", "1h", ["`SESSION_MCP_IDEL_TIMEOUT`", "`SESSION_MCP_IDLE_TIMEOUT`"]),
         ("SESSION_MCP_LIMITS__SESIONS", "1", ["`SESSION_MCP_LIMITS__SESIONS`", "`SESSION_MCP_LIMITS__SESSIONS`"]),
-        ("SESSION_MCP_BODY_LIMIT", "much", ["`SESSION_MCP_BODY_LIMIT`", "must be"]),
+        ("SESSION_MCP_BODY_LIMIT", "much", ["`SESSION_MCP_BODY_LIMIT`", "must be a whole number"]),
+        ("SESSION_MCP_LIMITS", "5", ["`SESSION_MCP_LIMITS`", "must be a section"]),
         ("SESSION_MCP_LOG_FORMAT", "xml", ["`SESSION_MCP_LOG_FORMAT`", "text, json"]),
         ("SESSION_MCP_LIMITS__SESSIONS", "0", ["`limits.sessions`", "1 or more"]),
         ("SESSION_MCP_LIMITS__GRANTS", "0", ["`limits.grants`", "1 or more"]),
@@ -257,10 +258,14 @@ fn listening() -> (Child, String, BufReader<std::process::ChildStderr>) {
 }
 
 fn end(child: &mut Child, signal: Signal) -> Option<i32> {
-    let pid = Pid::from_child(child);
-    kill_process(pid, signal).expect("it runs");
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+    ended(child)
+}
+
+/// Waits for the end of a program, which has to come soon.
+fn ended(child: &mut Child) -> Option<i32> {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    while begun.elapsed() < Duration::from_secs(8) {
         if let Some(status) = child.try_wait().expect("it is ours") {
             return status.code();
         }
@@ -294,24 +299,40 @@ fn a_signal_ends_a_connection_whose_input_blocks_its_reader() {
     ends_by_a_signal(&mut child, input);
 }
 
-#[test]
-fn a_signal_ends_a_connection_whose_client_no_longer_reads() {
+/// Starts a program whose answers nobody reads, and writes until both directions have come to a halt.
+fn unread() -> (Child, std::process::ChildStdin, std::process::ChildStdout) {
     let mut child = program().args(["--drain-timeout", "100ms"]).spawn().expect("it starts");
     let mut input = child.stdin.take().expect("it is piped");
-    let unread = child.stdout.take().expect("it is piped");
+    let output = child.stdout.take().expect("it is piped");
     writeln!(input, "{}", initialize()).expect("it listens");
-    let writer = std::thread::spawn(move || {
-        // More than a pipe holds, so that both directions come to a halt.
-        for id in 1..2_000 {
-            if writeln!(input, "{}", request(id, "tools/list", &json!({}))).is_err() {
-                return;
-            }
-        }
-    });
-    std::thread::sleep(Duration::from_millis(500));
+    for id in 1..60 {
+        writeln!(input, "{}", request(id, "tools/list", &json!({}))).expect("it listens");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    (child, input, output)
+}
+
+#[test]
+fn a_signal_ends_a_connection_whose_client_no_longer_reads() {
+    let (mut child, _input, _unread) = unread();
     assert_eq!(end(&mut child, Signal::TERM), Some(0));
-    drop(unread);
-    writer.join().expect("a writer that ends with the program");
+}
+
+#[test]
+fn the_end_of_the_input_ends_a_connection_whose_client_no_longer_reads() {
+    let (mut child, input, _unread) = unread();
+    drop(input);
+    assert_eq!(ended(&mut child), Some(0));
+}
+
+#[test]
+fn a_client_that_has_gone_is_no_failure() {
+    let mut child = program().spawn().expect("it starts");
+    drop(child.stdout.take());
+    let mut input = child.stdin.take().expect("it is piped");
+    writeln!(input, "{}", initialize()).expect("it listens");
+    drop(input);
+    assert_eq!(ended(&mut child), Some(0));
 }
 
 /// Ends a program whose standard input stays open.

@@ -124,11 +124,13 @@ fn bare(message: &str) -> String {
     lines.join(": ")
 }
 
+/// What is expected, in a person's words.
 fn article(expected: &str) -> String {
-    if expected.starts_with("a ") || expected.starts_with("an ") {
-        expected.to_owned()
-    } else {
-        format!("a {expected}")
+    match expected {
+        "u32" | "u64" | "usize" => "a whole number".to_owned(),
+        section if section.starts_with("struct ") => "a section with keys of its own".to_owned(),
+        expected if expected.starts_with("a ") || expected.starts_with("an ") => expected.to_owned(),
+        expected => format!("a {expected}"),
     }
 }
 

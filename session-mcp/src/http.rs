@@ -1,6 +1,8 @@
 //! Serving over Streamable HTTP.
 
+mod deletion;
 mod front;
+mod handshake;
 mod legacy;
 mod trouble;
 
@@ -100,7 +102,7 @@ impl Endpoint {
         let streams = CancellationToken::new();
         let calls = TaskTracker::new();
         let legacy = Arc::new(LegacySessions::new(Arc::clone(&sessions)));
-        let front = Front::new(Arc::clone(&sessions), calls.clone(), config.body_limit);
+        let front = Front::new(calls.clone(), config.body_limit);
         let factory = {
             let sessions = Arc::clone(&sessions);
             move || Ok(WithSessions::new(handler(), Arc::clone(&sessions)))

@@ -1,7 +1,5 @@
 //! What HTTP alone knows, before and after rmcp.
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -11,24 +9,22 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::IgnoredAny;
 use serde_json::json;
-use session_core::{SessionKey, SessionManager, SessionName};
 use tokio_util::task::TaskTracker;
 
-use crate::owner::owner;
-
+use super::deletion::Deletion;
+use super::handshake::Handshake;
 use super::trouble::Trouble;
 
 /// What the front needs to know.
 #[derive(Clone)]
 pub(super) struct Front {
-    sessions: Arc<SessionManager>,
     calls: TaskTracker,
     body_limit: usize,
 }
 
 impl Front {
-    pub(super) fn new(sessions: Arc<SessionManager>, calls: TaskTracker, body_limit: usize) -> Self {
-        Self { sessions, calls, body_limit }
+    pub(super) fn new(calls: TaskTracker, body_limit: usize) -> Self {
+        Self { calls, body_limit }
     }
 }
 
@@ -36,7 +32,7 @@ impl Front {
 pub(super) async fn handle(State(front): State<Front>, request: Request, next: Next) -> Response {
     match *request.method() {
         Method::POST => post(&front, request, next).await,
-        Method::DELETE => delete(&front, request, next).await,
+        Method::DELETE => delete(request, next).await,
         _ => answer(request, next).await,
     }
 }
@@ -65,7 +61,8 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
         Err(_) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
     };
     let is_json = is_json(&parts.headers);
-    let response = answer(Request::from_parts(parts, Body::from(body.clone())), next).await;
+    let request = Request::from_parts(parts, Body::from(body.clone()));
+    let response = Handshake::watch(answer(request, next)).await;
     match response.status() {
         StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
         // What is wrong with the body comes before what is wrong with the answer it could have.
@@ -82,24 +79,18 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
     })
 }
 
-/// Lets rmcp check the request and close its stream, then ends the session in the store. rmcp's own answer is 202, also
-/// for what was never there.
-async fn delete(front: &Front, request: Request, next: Next) -> Response {
-    let name = session_name(request.headers());
-    let response = answer(request, next).await;
+/// Lets rmcp check the request and the session manager end the session. rmcp's own answer is 202, also for what was
+/// never there.
+async fn delete(request: Request, next: Next) -> Response {
+    let (response, deletion) = Deletion::watch(answer(request, next)).await;
     if response.status() != StatusCode::ACCEPTED {
         return response;
     }
-    let Some(name) = name else { return no_session() };
-    match front.sessions.end(&SessionKey::by_name(owner(), &name)).await {
-        Ok(true) => StatusCode::NO_CONTENT.into_response(),
-        Ok(false) => no_session(),
-        Err(error) => Trouble::of(&error).map_or_else(failed, unavailable),
+    match deletion {
+        Some(Deletion::Ended) => StatusCode::NO_CONTENT.into_response(),
+        Some(Deletion::ReadOnly) => read_only(),
+        Some(Deletion::Unknown) | None => no_session(),
     }
-}
-
-fn session_name(headers: &HeaderMap) -> Option<SessionName> {
-    headers.get("mcp-session-id")?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -128,8 +119,8 @@ fn no_session() -> Response {
     refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, "there is no such session; initialize a new one")
 }
 
-fn failed() -> Response {
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, "the session was not ended; its store holds a defect")
+fn read_only() -> Response {
+    refuse(StatusCode::FORBIDDEN, INVALID_REQUEST, "this id may only read its session; leave it to expire")
 }
 
 fn unavailable(trouble: Trouble) -> Response {

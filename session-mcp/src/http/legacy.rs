@@ -15,6 +15,8 @@ use session_core::{Change, Error, SessionKey, SessionManager, SessionName, Sessi
 use crate::owner::owner;
 use crate::resolve::ValidatedSession;
 
+use super::deletion::Deletion;
+use super::handshake::Handshake;
 use super::trouble::Trouble;
 
 /// rmcp's local sessions under names of ours: an `Mcp-Session-Id` is the first name of a record in the store, and is
@@ -41,6 +43,32 @@ impl LegacySessions {
 
     async fn close_locally(&self, id: &SessionId) {
         let _ = self.local.close_session(id).await;
+    }
+
+    /// Ends the session of this `Mcp-Session-Id` for its client; other names of a record are none. The record ends
+    /// first, so that a store that is away leaves a session its client can still reach.
+    async fn delete(&self, id: &SessionId) -> Result<Deletion, LegacyError> {
+        let Some(key) = key(id) else { return Ok(Deletion::Unknown) };
+        if !self.local.has_session(id).await.map_err(|_| LegacyError)? {
+            return Ok(Deletion::Unknown);
+        }
+        let ended = match self.sessions.end(&key).await {
+            Err(Error::Store(StoreError::ReadOnly)) => return Ok(Deletion::ReadOnly),
+            ended => ended?,
+        };
+        self.close_locally(id).await;
+        Ok(if ended { Deletion::Ended } else { Deletion::Unknown })
+    }
+
+    /// What undoes a session that its client does not know of.
+    fn undo(&self, key: SessionKey, id: SessionId) -> impl Future<Output = ()> + Send + 'static {
+        let (local, sessions) = (Arc::clone(&self.local), Arc::clone(&self.sessions));
+        async move {
+            if let Err(error) = sessions.end(&key).await {
+                tracing::warn!(%error, "a session without a client was not ended; it will expire");
+            }
+            let _ = local.close_session(&id).await;
+        }
     }
 }
 
@@ -75,10 +103,14 @@ impl RmcpSessions for LegacySessions {
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), LegacyError> {
         let opened = self.sessions.open(owner(), Change::new()).await?;
         let id: SessionId = opened.name.expose().into();
+        Handshake::begin(self.undo(SessionKey::by_name(owner(), &opened.name), id.clone()));
         // To restore under an id is to create under it; `create_session` would choose its own.
         match self.local.restore_session(id.clone()).await {
             Ok(RestoreOutcome::Restored(transport)) => Ok((id, transport)),
-            _ => Err(LegacyError),
+            _ => {
+                Handshake::fail().await;
+                Err(LegacyError)
+            }
         }
     }
 
@@ -88,11 +120,9 @@ impl RmcpSessions for LegacySessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, LegacyError> {
         let answer = self.local.initialize_session(id, message).await;
-        // A refused handshake leaves no record behind.
-        if !matches!(answer, Ok(ServerJsonRpcMessage::Response(_)))
-            && let Some(key) = key(id)
-        {
-            let _ = self.sessions.end(&key).await;
+        match answer {
+            Ok(ServerJsonRpcMessage::Response(_)) => Handshake::succeed(),
+            _ => Handshake::fail().await,
         }
         answer.map_err(|_| LegacyError)
     }
@@ -112,10 +142,14 @@ impl RmcpSessions for LegacySessions {
         }
     }
 
-    /// Closes the session here. It leaves the record alone: rmcp calls this for DELETE, for idleness and at shutdown,
-    /// and does not say which.
+    /// Closes the session here, and ends its record if a DELETE asks for it. rmcp calls this at shutdown too, where
+    /// the record has to stay.
     async fn close_session(&self, id: &SessionId) -> Result<(), LegacyError> {
-        self.close_locally(id).await;
+        if Deletion::is_asked() {
+            self.delete(id).await?.note();
+        } else {
+            self.close_locally(id).await;
+        }
         Ok(())
     }
 

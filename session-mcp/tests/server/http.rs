@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use session_core::SessionName;
+use session_core::{Change, Mode, NewGrant, Owner, SessionKey, SessionName};
 use session_mcp::Config;
 
 use crate::common::{Fragile, Legacy, Modern, Server, json as read, post};
@@ -111,6 +111,41 @@ async fn delete_ends_the_session_once() {
     assert_eq!(other.send("tools/list", json!({})).await.status(), StatusCode::OK);
 }
 
+/// What a DELETE with this `Mcp-Session-Id` answers.
+async fn delete(server: &Server, id: &str) -> StatusCode {
+    Client::new().delete(&server.url).header("mcp-session-id", id).send().await.expect("an answer").status()
+}
+
+#[tokio::test]
+async fn delete_ends_only_what_the_id_names_as_a_transport() {
+    let server = Server::start().await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    let opened = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    let promoted = legacy.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    let id: SessionName = legacy.id.parse().expect("it is one of ours");
+    let reader = SessionName::mint_for(id.locator());
+    let grant = Change::new().grant(&reader, NewGrant::new(Mode::ReadOnly));
+    let key = SessionKey::by_name(Owner::Anonymous, &id);
+    server.sessions.update(&key, grant).await.expect("it may be shared");
+    for handle in [opened.as_str().expect("a handle"), promoted.as_str().expect("a handle"), &reader.expose()] {
+        assert_eq!(delete(&server, handle).await, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 2, "nothing was ended");
+    assert_eq!(legacy.delete().await, StatusCode::NO_CONTENT);
+    assert_eq!(legacy.delete().await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn delete_by_an_id_that_may_only_read_is_forbidden() {
+    let server = Server::start().await;
+    let legacy = Legacy::connect(&server).await;
+    let id: SessionName = legacy.id.parse().expect("it is one of ours");
+    let lowered = Change::new().grant(&id, NewGrant::new(Mode::ReadOnly));
+    server.sessions.update(&SessionKey::by_name(Owner::Anonymous, &id), lowered).await.expect("it may be lowered");
+    assert_eq!(legacy.delete().await, StatusCode::FORBIDDEN);
+    assert_eq!(legacy.send("ping", json!({})).await.status(), StatusCode::OK, "and the session is still there");
+}
+
 #[tokio::test]
 async fn an_unknown_session_is_not_found_and_never_unauthorized() {
     let server = Server::start().await;
@@ -154,6 +189,19 @@ async fn a_refused_handshake_leaves_no_session() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_during_the_handshake_leaves_no_session() {
+    let server = Server::start().await;
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "impatient", "version": "1" },
+    });
+    let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+    let left = post(&server.url, &initialize).timeout(Duration::from_millis(200)).send().await;
+    assert!(left.is_err_and(|error| error.is_timeout()), "the handshake takes longer");
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 0);
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_unavailable_and_not_unknown() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
@@ -176,7 +224,8 @@ async fn a_store_that_is_away_is_unavailable_and_not_unknown() {
     assert_eq!(legacy.delete().await, StatusCode::SERVICE_UNAVAILABLE);
 
     store.take_away(false);
-    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1, "the session is still there");
+    assert_eq!(legacy.send("ping", json!({})).await.status(), StatusCode::OK, "the session is still there");
+    assert_eq!(legacy.delete().await, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

@@ -149,6 +149,9 @@ impl ServerHandler for Probe {
         if request.client_info.name == "unwelcome" {
             return Err(ErrorData::invalid_request("not you", None));
         }
+        if request.client_info.name == "impatient" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         context.peer.set_peer_info(request.clone());
         self.negotiate_initialize(&request)
     }

@@ -73,7 +73,12 @@ impl SessionTools {
         let value = schema::anything("value", "The value: any small JSON.");
         let mut router = ToolRouter::new()
             .with_route(ToolRoute::new(
-                tool::<OpenedSession>("open_session", self.durable(), Effect::Adds, arguments([directory()], [])),
+                tool::<OpenedSession>(
+                    "open_session",
+                    self.durable(),
+                    Effect::Replaces { idempotent: false },
+                    arguments([directory()], []),
+                ),
                 open_session,
             ))
             .with_route(ToolRoute::new(
@@ -153,7 +158,7 @@ impl SessionTools {
         format!(
             "Opens a session, which keeps a working directory and small values, and returns its handle as `session`: \
              pass the handle on with every later call. Where the connection has a session already, returns a handle \
-             of that one, which ends when the client closes the connection. {kept}. It ends after {} without use, and \
+             of that one, which ends when the client closes the connection; `directory` replaces the one it works in. {kept}. It ends after {} without use, and \
              after {} in any case.",
             words(self.lifetimes.idle()),
             words(self.lifetimes.absolute()),

@@ -28,7 +28,7 @@ const TOOLS: [(&str, bool, bool, bool); 8] = [
     ("end_session", false, true, true),
     ("get_state", true, false, true),
     ("get_working_directory", true, false, true),
-    ("open_session", false, false, false),
+    ("open_session", false, true, false),
     ("session_info", true, false, true),
     ("set_state", false, true, true),
     ("set_working_directory", false, true, false),

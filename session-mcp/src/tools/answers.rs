@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use session_core::{Session as Snapshot, SessionName, Timestamp, Updated};
+use session_core::{Opened, Session as Snapshot, SessionName, Text, Timestamp, Updated};
 
 use crate::source::Source;
 
@@ -46,7 +46,28 @@ pub(super) struct OpenedSession {
 }
 
 impl OpenedSession {
-    pub(super) fn new(name: &SessionName, snapshot: &Snapshot, source: Source) -> Self {
+    /// A session that was opened by this call.
+    pub(super) fn new(opened: &Opened) -> Self {
+        Self::of(&opened.name, &opened.session, Source::Opened)
+    }
+
+    /// Another handle of a session: what was loaded, and what giving the handle changed since.
+    pub(super) fn promoted(
+        name: &SessionName,
+        updated: Updated,
+        now_in: Option<Text>,
+        was: &Snapshot,
+        source: Source,
+    ) -> Self {
+        let mut answer = Self::of(name, was, source);
+        answer.expires_at = updated.expires_at.into();
+        if let Some(directory) = now_in {
+            answer.working_directory = Some(directory.as_str().to_owned());
+        }
+        answer
+    }
+
+    fn of(name: &SessionName, snapshot: &Snapshot, source: Source) -> Self {
         Self {
             session: name.expose(),
             expires_at: snapshot.expires_at().into(),
@@ -62,9 +83,7 @@ pub(super) struct SetDirectory {
     /// The directory the session works in from now on, as it was given.
     pub(super) working_directory: String,
     /// When it was set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Time")]
-    pub(super) set_at: Option<Time>,
+    pub(super) set_at: Time,
     /// The handle of the session that was opened for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]

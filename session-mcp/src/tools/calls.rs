@@ -24,23 +24,32 @@ pub(super) async fn open_session(
     session: Session,
     arguments: Parameters<Open>,
 ) -> Result<Json<OpenedSession>, SessionError> {
-    let mut change = Change::new();
-    if let Some(path) = &arguments.0.directory {
-        change = change.working_directory(existing(path).await?);
-    }
-    if matches!(session.source(), Err(SessionError::NoSession)) {
-        let Opened { name, session: snapshot, .. } = session.open(change).await?;
-        return Ok(Json(OpenedSession::new(&name, &snapshot, Source::Opened)));
-    }
-    let source = session.source()?;
-    let (promoted, session) = match session.promote(change.clone()).await {
-        Err(SessionError::NotFound) if source == Source::Connection => {
-            let session = session.reopened().await?;
-            (session.promote(change).await?, session)
-        }
-        promoted => (promoted?, session),
+    let directory = match &arguments.0.directory {
+        Some(path) => Some(existing(path).await?),
+        None => None,
     };
-    Ok(Json(OpenedSession::new(&promoted.0, &session.load().await?, source)))
+    match promote(&session, directory.as_ref()).await {
+        Err(SessionError::NoSession) => {
+            let opened = session.open(placed(directory.as_ref())).await?;
+            Ok(Json(OpenedSession::new(&opened)))
+        }
+        Err(SessionError::NotFound) if session.source()? == Source::Connection => {
+            promote(&session.reopened().await?, directory.as_ref()).await.map(Json)
+        }
+        promoted => promoted.map(Json),
+    }
+}
+
+/// Gives a session another handle. It is loaded before, so that a handle is given only if it can be answered with.
+async fn promote(session: &Session, directory: Option<&Text>) -> Result<OpenedSession, SessionError> {
+    let snapshot = session.load().await?;
+    let (name, updated) = session.promote(placed(directory)).await?;
+    Ok(OpenedSession::promoted(&name, updated, directory.cloned(), &snapshot, session.source()?))
+}
+
+/// The change that sets this directory, if there is one.
+fn placed(directory: Option<&Text>) -> Change {
+    directory.cloned().into_iter().fold(Change::new(), Change::working_directory)
 }
 
 #[derive(Deserialize)]
@@ -52,23 +61,29 @@ pub(super) async fn set_working_directory(
     session: Session,
     arguments: Parameters<InDirectory>,
 ) -> Result<Json<SetDirectory>, SessionError> {
-    let change = Change::new().working_directory(existing(&arguments.0.directory).await?);
-    let (name, snapshot, source) = match session.source() {
+    let working_directory = arguments.0.directory;
+    let change = Change::new().working_directory(existing(&working_directory).await?);
+    Ok(Json(match session.source() {
         Err(SessionError::NoSession) => {
             let Opened { name, session: snapshot, .. } = session.open(change).await?;
-            (Some(name), snapshot, Source::Opened)
+            SetDirectory {
+                working_directory,
+                set_at: snapshot.created_at.into(),
+                session: Some(name.expose()),
+                source: Source::Opened,
+                expires_at: snapshot.expires_at().into(),
+            }
         }
         source => {
-            session.update(change).await?;
-            (None, session.load().await?, source?)
+            let updated = session.update(change).await?;
+            SetDirectory {
+                working_directory,
+                set_at: updated.at.into(),
+                session: None,
+                source: source?,
+                expires_at: updated.expires_at.into(),
+            }
         }
-    };
-    Ok(Json(SetDirectory {
-        working_directory: arguments.0.directory,
-        set_at: snapshot.set_at.map(Time::from),
-        session: name.map(|name| name.expose()),
-        source,
-        expires_at: snapshot.expires_at().into(),
     }))
 }
 

@@ -35,9 +35,7 @@ const HANDLE: &str = "The handle of the session to use, exactly as `open_session
 pub(super) enum Effect {
     /// Nothing.
     Reads,
-    /// Adds something each time.
-    Adds,
-    /// Replaces or removes something.
+    /// Adds, replaces or removes something.
     Replaces {
         /// Whether the same call again does nothing more.
         idempotent: bool,
@@ -48,7 +46,6 @@ impl From<Effect> for ToolAnnotations {
     fn from(effect: Effect) -> Self {
         let (read_only, destructive, idempotent) = match effect {
             Effect::Reads => (true, false, true),
-            Effect::Adds => (false, false, false),
             Effect::Replaces { idempotent } => (false, true, idempotent),
         };
         Self::from_raw(None, Some(read_only), Some(destructive), Some(idempotent), Some(false))

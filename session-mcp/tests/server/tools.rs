@@ -1,12 +1,13 @@
 //! The session tools: what they say of themselves, and what they refuse.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use session_core::{Change, Owner, StateName, StateValue};
+use session_core::{Change, Owner, SessionKey, SessionName, StateName, StateValue};
 use session_mcp::Config;
 
-use crate::common::{Legacy, Modern, Server};
+use crate::common::{Fragile, Legacy, Modern, Server};
 
 async fn tools(server: &Server) -> Vec<Value> {
     let mut listed = Modern::of(server).request("tools/list", None, json!({})).await;
@@ -34,7 +35,7 @@ async fn annotations_tell_the_truth() {
     let server = Server::start().await;
     let tools = tools(&server).await;
     for (name, read_only, destructive, idempotent) in [
-        ("open_session", false, false, false),
+        ("open_session", false, true, false),
         ("set_working_directory", false, true, false),
         ("get_working_directory", true, false, true),
         ("session_info", true, false, true),
@@ -121,6 +122,39 @@ async fn a_directory_has_to_be_absolute_and_to_exist() {
         }
     }
     assert_eq!(server.sessions.session_count().await.expect("it runs"), 0, "nothing was opened");
+}
+
+#[tokio::test]
+async fn setting_a_directory_answers_what_its_own_update_did() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let modern = Modern::of(&server);
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    store.refuse_loads(true);
+    let set = modern.call("set_working_directory", json!({ "directory": "/", "session": session })).await;
+    assert_eq!(set["isError"], false, "no load is needed: {set}");
+    store.refuse_loads(false);
+    let info = modern.call("session_info", json!({ "session": session })).await;
+    assert_eq!(set["structuredContent"]["set_at"], info["structuredContent"]["set_at"]);
+}
+
+#[tokio::test]
+async fn a_handle_is_given_only_if_it_can_be_answered_with() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let modern = Modern::of(&server);
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    let name = session.as_str().and_then(|name| name.parse::<SessionName>().ok()).expect("a handle");
+    store.refuse_loads(true);
+    let refused = modern.call("open_session", json!({ "session": session, "directory": "/" })).await;
+    assert_eq!(refused["structuredContent"]["error"], "unavailable", "{refused}");
+    store.refuse_loads(false);
+    let kept = server.sessions.load(&SessionKey::by_name(Owner::Anonymous, &name)).await.expect("it is there");
+    assert_eq!((kept.grants.len(), &kept.working_directory), (1, &None), "nothing was granted or set");
+    let promoted = modern.call("open_session", json!({ "session": session, "directory": "/" })).await;
+    assert_eq!(promoted["structuredContent"]["working_directory"], "/", "{promoted}");
+    let promoted = modern.call("open_session", json!({ "session": session })).await;
+    assert_eq!(promoted["structuredContent"]["working_directory"], "/", "and it stays: {promoted}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A store that can be taken away.
+//! A store that can be taken away, or only its loads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,16 +10,21 @@ use session_core::{
 };
 use session_memory::{MemoryConfig, MemoryStore};
 
-/// A store that can be taken away.
+/// A store that can be taken away, or only its loads.
 #[derive(Debug)]
 pub(crate) struct Fragile {
     store: MemoryStore,
     away: AtomicBool,
+    unreadable: AtomicBool,
 }
 
 impl Fragile {
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new(MemoryConfig::default()), away: AtomicBool::new(false) }
+        Self {
+            store: MemoryStore::new(MemoryConfig::default()),
+            away: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+        }
     }
 
     /// Takes the store away, or brings it back.
@@ -27,13 +32,19 @@ impl Fragile {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    fn there(&self) -> Result<&MemoryStore, StoreError> {
-        if self.away.load(Ordering::SeqCst) {
-            let source = Some("redis://user:hunter2@db refused the connection".into());
-            return Err(StoreError::Unavailable { store: "fragile", maybe_applied: false, source });
-        }
-        Ok(&self.store)
+    /// Lets loads fail and everything else go on, or lets them succeed again.
+    pub(crate) fn refuse_loads(&self, unreadable: bool) {
+        self.unreadable.store(unreadable, Ordering::SeqCst);
     }
+
+    fn there(&self) -> Result<&MemoryStore, StoreError> {
+        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.store) }
+    }
+}
+
+fn away() -> StoreError {
+    let source = Some("redis://user:hunter2@db refused the connection".into());
+    StoreError::Unavailable { store: "fragile", maybe_applied: false, source }
 }
 
 #[async_trait]
@@ -43,6 +54,9 @@ impl SessionStore for Fragile {
     }
 
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
+        if self.unreadable.load(Ordering::SeqCst) {
+            return Err(away());
+        }
         self.there()?.load(key, load).await
     }
 

@@ -4,6 +4,7 @@ mod config;
 mod lifespan;
 mod timer;
 
+mod bracket;
 mod connection;
 mod error;
 mod owner;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
@@ -205,6 +206,11 @@ impl Session {
         let name = connection.reopen(&self.0.sessions, gone).await?;
         let found = Found::Connection(Arc::clone(connection), name);
         Ok(Self::new(Arc::clone(&self.0.sessions), self.0.owner, Ok(found)))
+    }
+
+    /// After which time without use the sessions of this server end.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.0.sessions.lifetimes().idle()
     }
 
     /// Uses the session if the call has one and it is still there, so that a long call does not lose it.

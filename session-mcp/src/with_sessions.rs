@@ -4,12 +4,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
     CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult, Extensions,
@@ -22,13 +18,13 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::json;
 use session_core::SessionManager;
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
+use crate::bracket::{Panicked, bracket};
 use crate::connection::Connection;
-use crate::error::{into_tool_answer, tool_error};
+use crate::error::into_tool_answer;
 use crate::owner::owner;
 use crate::resolve::resolve;
 use crate::session::Session;
@@ -88,7 +84,7 @@ impl<H> WithSessions<H> {
     }
 
     /// Answers one call with its session at hand.
-    async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
+    async fn answer<T, F: Future<Output = Result<T, ErrorData>>>(
         &self,
         session: Session,
         mut context: RequestContext<RoleServer>,
@@ -96,51 +92,13 @@ impl<H> WithSessions<H> {
     ) -> Result<Result<T, ErrorData>, Panicked> {
         let _answering = self.calls.token();
         context.extensions.insert(session.clone());
-        let heartbeat = pin!(self.heartbeat(&session));
-        let call = pin!(AssertUnwindSafe(async { call(context).await }).catch_unwind());
-        tokio::select! {
-            biased;
-            answer = call => answer.map_err(|_| Panicked),
-            never = heartbeat => match never {},
-        }
-    }
-
-    /// Uses a session again and again, often enough for it not to idle out.
-    async fn heartbeat(&self, session: &Session) -> std::convert::Infallible {
-        let period = (self.sessions.lifetimes().idle() / 3).clamp(Duration::from_millis(1), MAX_HEARTBEAT);
-        loop {
-            tokio::time::sleep(period).await;
-            session.keep_alive().await;
-        }
+        bracket(&session, || call(context)).await
     }
 }
 
 impl<H: fmt::Debug> fmt::Debug for WithSessions<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithSessions").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-/// The longest time between two uses of a session by one call.
-const MAX_HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// A handler panicked. Its message went to the panic hook and goes nowhere else.
-struct Panicked;
-
-impl Panicked {
-    const MESSAGE: &'static str = "this call failed inside the server; the session is unharmed, other calls go on";
-}
-
-impl From<Panicked> for CallToolResponse {
-    fn from(_: Panicked) -> Self {
-        let data = json!({ "error": "internal", "message": Panicked::MESSAGE });
-        tool_error(Panicked::MESSAGE.to_owned(), data).into()
-    }
-}
-
-impl From<Panicked> for ErrorData {
-    fn from(_: Panicked) -> Self {
-        Self::internal_error(Panicked::MESSAGE, None)
     }
 }
 
@@ -176,7 +134,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let session = self.session(&context, request.arguments.as_ref());
-        match self.bracket(session, context, |context| self.inner.call_tool(request, context)).await {
+        match self.answer(session, context, |context| self.inner.call_tool(request, context)).await {
             Ok(answer) => answer.or_else(into_tool_answer),
             Err(panicked) => Ok(panicked.into()),
         }
@@ -188,7 +146,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let session = self.session(&context, request.arguments.as_ref());
-        self.bracket(session, context, |context| self.inner.get_prompt(request, context)).await?
+        self.answer(session, context, |context| self.inner.get_prompt(request, context)).await?
     }
 
     async fn read_resource(
@@ -197,7 +155,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let session = self.session(&context, None);
-        self.bracket(session, context, |context| self.inner.read_resource(request, context)).await?
+        self.answer(session, context, |context| self.inner.read_resource(request, context)).await?
     }
 
     async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {

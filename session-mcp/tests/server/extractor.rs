@@ -1,11 +1,12 @@
 //! The `Session` parameter: in every place, in tools, prompts and resources, and when things go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::model::CallToolRequestParams;
 use rmcp::{ServerHandler as _, ServiceExt as _};
 use serde_json::{Value, json};
-use session_core::Lifetimes;
+use session_core::{Lifetimes, Owner, SessionKey, SessionName, SessionStoreExt as _};
 use session_mcp::{Config, Durability, SessionTools, WithSessions};
 
 use crate::common::{Fragile, Legacy, Modern, Probe, Server};
@@ -121,7 +122,7 @@ async fn a_store_that_is_away_is_a_tool_error_with_a_time_to_wait() {
 
 #[tokio::test]
 async fn a_long_call_does_not_lose_its_session() {
-    let idle = std::time::Duration::from_millis(300);
+    let idle = Duration::from_millis(300);
     let server = Server::with(&Config { idle_timeout: idle, ..Config::default() }).await;
     let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
     let opened = modern.call("open_session", json!({})).await;
@@ -132,6 +133,23 @@ async fn a_long_call_does_not_lose_its_session() {
     tokio::time::sleep(2 * idle).await;
     let gone = modern.call("session_info", arguments).await;
     assert_eq!(gone["structuredContent"]["error"], "not_found", "and after it the timeout holds: {gone}");
+}
+
+#[tokio::test]
+async fn a_long_call_is_a_use_at_its_end_too() {
+    let idle = Duration::from_millis(1800);
+    let server = Server::with(&Config { idle_timeout: idle, ..Config::default() }).await;
+    let modern = Modern::of(&server);
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    let name: SessionName = session.as_str().and_then(|name| name.parse().ok()).expect("a handle");
+    text(&modern.call("doze", json!({ "word": "1000", "session": session })).await);
+    let key = SessionKey::by_name(Owner::Anonymous, &name);
+    let kept = server.sessions.store().peek(&key).await.expect("it runs").expect("it is there");
+    let used = kept.last_used().since(kept.created_at);
+    assert!(
+        used >= Duration::from_millis(1000),
+        "the heartbeat was at 600 ms, the end at 1000, the last use at {used:?}"
+    );
 }
 
 #[tokio::test]

@@ -104,6 +104,12 @@ impl Probe {
         session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())
     }
 
+    #[tool(description = "Takes so many milliseconds and leaves the session alone")]
+    async fn doze(&self, Parameters(told): Parameters<Told>) -> String {
+        tokio::time::sleep(Duration::from_millis(told.word.parse().unwrap_or(0))).await;
+        "awake".to_owned()
+    }
+
     #[tool(description = "Takes its time, a second unless told otherwise")]
     async fn slow(&self, session: Session, Parameters(told): Parameters<Told>) -> Result<String, SessionError> {
         tokio::time::sleep(Duration::from_millis(told.word.parse().unwrap_or(1000))).await;

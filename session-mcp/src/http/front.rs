@@ -1,8 +1,10 @@
 //! What HTTP alone knows, before and after rmcp.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -46,20 +48,21 @@ async fn answer(request: Request, next: Next) -> Response {
     }
 }
 
-/// Limits the body and says what is wrong with one that is no message. The call counts as in flight until the last byte
-/// of its answer was sent.
+/// Limits the body and says what is wrong with one that is no message. The call counts as in flight from the last byte
+/// of its body until the last byte of its answer.
 async fn post(front: &Front, request: Request, next: Next) -> Response {
-    let call = front.calls.token();
     let (parts, body) = request.into_parts();
     let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > front.body_limit) {
         return too_large(front.body_limit);
     }
-    let body = match to_bytes(body, front.body_limit).await {
-        Ok(body) => body,
-        Err(error) if is_length_limit(&error) => return too_large(front.body_limit),
-        Err(_) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
+    let body = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, front.body_limit)).await {
+        Err(_) => return too_slow(),
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) if is_length_limit(&error) => return too_large(front.body_limit),
+        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
     };
+    let call = front.calls.token();
     let is_json = is_json(&parts.headers);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let response = Handshake::watch(answer(request, next)).await;
@@ -115,6 +118,14 @@ fn too_large(limit: usize) -> Response {
     refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &message)
 }
 
+fn too_slow() -> Response {
+    let seconds = BODY_DEADLINE.as_secs();
+    let message = format!("the request's body did not arrive within {seconds} s; send it again, on a new connection");
+    let mut response = refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &message);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 fn no_session() -> Response {
     refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, "there is no such session; initialize a new one")
 }
@@ -136,6 +147,9 @@ fn refuse(status: StatusCode, code: i32, message: &str) -> Response {
     let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
     (status, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
 }
+
+/// How long a request's body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 const PARSE_ERROR: i32 = -32_700;
 const INVALID_REQUEST: i32 = -32_600;

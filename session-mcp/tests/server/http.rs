@@ -7,6 +7,8 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use session_core::{Change, Mode, NewGrant, Owner, SessionKey, SessionName};
 use session_mcp::Config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::common::{Fragile, Legacy, Modern, Server, json as read, post};
 
@@ -259,4 +261,34 @@ async fn a_call_that_takes_too_long_does_not_hold_the_end_up() {
     let ended = tokio::time::timeout(Duration::from_millis(800), server.ended()).await;
     assert!(ended.is_ok(), "the call takes a second");
     drop(slow);
+}
+
+/// A connection with a POST of 100 bytes, of which only the first was sent.
+async fn unfinished_post(server: &Server) -> TcpStream {
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let head = format!("POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.expect("it is read");
+    stream
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_does_not_hold_the_end_up() {
+    let mut server = Server::with(&Config { drain_timeout: Duration::from_secs(20), ..Config::default() }).await;
+    let stream = unfinished_post(&server).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.shut_down();
+    tokio::time::timeout(Duration::from_secs(3), server.ended()).await.expect("no call is in flight");
+    drop(stream);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_has_a_deadline() {
+    let server = Server::start().await;
+    let mut stream = unfinished_post(&server).await;
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(300), stream.read_to_string(&mut answer));
+    read.await.expect("the server does not wait for ever").expect("it answers and closes");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":-32600") && answer.contains("30 s"), "{answer}");
 }

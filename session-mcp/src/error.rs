@@ -37,6 +37,12 @@ pub enum SessionError {
         /// What is the matter with it, and what to pass instead.
         problem: &'static str,
     },
+    /// An argument that the tool does not have. Which is not said: it may be anything.
+    #[error("this tool takes no argument but {takes}; leave others out")]
+    UnknownArgument {
+        /// Those it takes.
+        takes: String,
+    },
     /// The session has as many handles as it can.
     #[error("this session has its limit of {max} handles: use one that it gave before")]
     Handles {
@@ -59,9 +65,9 @@ impl SessionError {
             Self::NoSession => "no_session",
             Self::InvalidHandle | Self::Manager(Error::Name(_)) => "invalid_handle",
             Self::NotFound => "not_found",
-            Self::Argument { .. } | Self::Manager(Error::StateName(_) | Error::Text(_) | Error::Encode { .. }) => {
-                "invalid_argument"
-            }
+            Self::Argument { .. }
+            | Self::UnknownArgument { .. }
+            | Self::Manager(Error::StateName(_) | Error::Text(_) | Error::Encode { .. }) => "invalid_argument",
             Self::Handles { .. } | Self::Manager(Error::Store(StoreError::Quota(_))) => "quota",
             Self::Manager(Error::Decode { .. }) => "wrong_type",
             Self::Manager(Error::Store(StoreError::ReadOnly)) => "read_only",
@@ -76,8 +82,21 @@ impl SessionError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Manager(Error::Store(StoreError::Quota(Quota::CreationRate { retry_after }))) => Some(*retry_after),
+            Self::Manager(Error::Store(StoreError::Quota(Quota::Sessions { .. }))) => Some(FULL),
             Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => Some(RETRY_AFTER),
             _ => None,
+        }
+    }
+
+    /// Whether the server cannot do now what was asked, rightly or not: a call with other parameters gets no further.
+    fn is_servers(&self) -> bool {
+        use Quota::{CreationRate, Sessions, SessionsPerPrincipal};
+
+        match self {
+            Self::Manager(Error::Store(StoreError::Quota(quota))) => {
+                matches!(quota, Sessions { .. } | SessionsPerPrincipal { .. } | CreationRate { .. })
+            }
+            error => matches!(error.code(), "unavailable" | "internal"),
         }
     }
 
@@ -125,10 +144,7 @@ impl IntoCallToolResult for SessionError {
 impl From<SessionError> for ErrorData {
     fn from(error: SessionError) -> Self {
         error.log();
-        let code = match error.code() {
-            "unavailable" | "internal" => ErrorCode::INTERNAL_ERROR,
-            _ => ErrorCode::INVALID_PARAMS,
-        };
+        let code = if error.is_servers() { ErrorCode::INTERNAL_ERROR } else { ErrorCode::INVALID_PARAMS };
         Self::new(code, error.to_string(), Some(json!({ MARK: error.to_data() })))
     }
 }
@@ -150,6 +166,9 @@ pub(crate) fn tool_error(message: String, data: Value) -> CallToolResult {
 
 /// What a client should wait for a store that is away.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a client should wait for a server that is full.
+pub(crate) const FULL: Duration = Duration::from_secs(30);
 
 /// Under which key an [`ErrorData`] carries what it was made of.
 const MARK: &str = "session";

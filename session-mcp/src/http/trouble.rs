@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_core::{Error, Quota, StoreError};
 
-use crate::error::RETRY_AFTER;
+use crate::error::{FULL, RETRY_AFTER};
 
 tokio::task_local! {
     static TROUBLE: Cell<Option<Trouble>>;
@@ -49,6 +49,3 @@ impl Trouble {
         Some(Self { message, retry_after })
     }
 }
-
-/// How long to wait for a full server.
-const FULL: Duration = Duration::from_secs(30);

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{CallToolRequestParams, CallToolResult};
-use rmcp::service::{RoleClient, RunningService, ServiceExt as _};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ErrorCode};
+use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceExt as _};
 use serde_json::{Value, json};
-use session_core::{Lifetimes, SessionManager, SessionName};
+use session_core::{Lifetimes, Limits, SessionManager, SessionName};
 use session_mcp::{Durability, SessionTools, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::common::{Legacy, Modern, Probe, Server, manager};
+use crate::common::{Fragile, Legacy, Modern, Probe, Server, manager};
 
 fn error(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "{result}");
@@ -169,7 +169,7 @@ async fn a_session_gives_so_many_handles_and_says_so() {
 
 /// A client of 2025-11-25 on the other end of a pipe.
 async fn connection() -> (RunningService<RoleClient, ()>, JoinHandle<()>, Arc<SessionManager>) {
-    let sessions = manager(Arc::new(MemoryStore::new(MemoryConfig::default())), Lifetimes::default()).await;
+    let sessions = manager(Arc::new(Fragile::new()), Lifetimes::default()).await;
     let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
     let (here, there) = tokio::io::duplex(1 << 16);
     let served = serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), std::future::pending());
@@ -194,6 +194,21 @@ async fn a_connection_has_a_session_of_its_own_until_it_ends() {
     client.cancel().await.expect("it closes");
     serving.await.expect("the server ends with the connection");
     assert_eq!(sessions.session_count().await.expect("it runs"), 0, "ended with the connection");
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_a_connection_as_its_own_trouble() {
+    let limits = Limits { sessions: 0, ..Limits::default() };
+    let store = MemoryStore::new(MemoryConfig { limits, ..MemoryConfig::default() });
+    let sessions = manager(Arc::new(store), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let serving = tokio::spawn(serve_connection(Probe::new(&tools), there, sessions, std::future::pending()));
+    let Err(ClientInitializeError::JsonRpcError(refused)) = ().serve(here).await else { panic!("it is refused") };
+    assert_eq!(refused.code, ErrorCode::INTERNAL_ERROR, "{refused}");
+    let data = refused.data.expect("data for programs");
+    assert_eq!((&data["session"]["error"], &data["session"]["retry_after_ms"]), (&json!("quota"), &json!(30_000)));
+    drop(serving);
 }
 
 #[tokio::test]

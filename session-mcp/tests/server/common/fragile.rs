@@ -37,7 +37,9 @@ impl Fragile {
         self.unreadable.store(unreadable, Ordering::SeqCst);
     }
 
-    fn there(&self) -> Result<&MemoryStore, StoreError> {
+    /// Gives others their turn first, as a store elsewhere would.
+    async fn there(&self) -> Result<&MemoryStore, StoreError> {
+        tokio::task::yield_now().await;
         if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.store) }
     }
 }
@@ -50,41 +52,41 @@ fn away() -> StoreError {
 #[async_trait]
 impl SessionStore for Fragile {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
-        self.there()?.create(new).await
+        self.there().await?.create(new).await
     }
 
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
         if self.unreadable.load(Ordering::SeqCst) {
             return Err(away());
         }
-        self.there()?.load(key, load).await
+        self.there().await?.load(key, load).await
     }
 
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
-        self.there()?.update(key, change).await
+        self.there().await?.update(key, change).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
-        self.there()?.delete(key).await
+        self.there().await?.delete(key).await
     }
 
     async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
-        self.there()?.list(owner, page).await
+        self.there().await?.list(owner, page).await
     }
 
     async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
-        self.there()?.end_all(owner).await
+        self.there().await?.end_all(owner).await
     }
 
     async fn count(&self, max_staleness: Duration) -> Result<u64, StoreError> {
-        self.there()?.count(max_staleness).await
+        self.there().await?.count(max_staleness).await
     }
 
     async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {
-        self.there()?.why_absent(key).await
+        self.there().await?.why_absent(key).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.there()?.ping().await
+        self.there().await?.ping().await
     }
 }

@@ -1,20 +1,26 @@
 //! The session tools, to be mounted by any server.
 
 mod answers;
+mod arguments;
 mod calls;
 mod schema;
 
+use std::borrow::Cow;
+use std::future::ready;
 use std::time::Duration;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::handler::server::tool::{CallToolHandler, IntoCallToolResult as _};
+use schemars::JsonSchema;
 use session_core::Lifetimes;
 
 use self::answers::{Ended, Information, OpenedSession, SetDirectory, StateChanged, StateRead, WorksIn};
+use self::arguments::Argument;
 use self::calls::{
     delete_state, end_session, get_state, get_working_directory, open_session, session_info, set_state,
     set_working_directory,
 };
-use self::schema::{Effect, arguments, property, tool};
+use self::schema::{Effect, tool};
 
 pub use self::schema::accept_handles;
 
@@ -68,82 +74,63 @@ impl SessionTools {
     /// The tools as a router, to be merged into a handler's own.
     #[must_use]
     pub fn router<S: Send + Sync + 'static>(&self) -> ToolRouter<S> {
-        let directory = || property("directory", "An absolute path of an existing directory.");
-        let name = || property("name", "The value's name: 1 to 128 letters, digits and _ - . : /");
-        let value = schema::anything("value", "The value: any small JSON.");
         let mut router = ToolRouter::new()
-            .with_route(ToolRoute::new(
-                tool::<OpenedSession>(
-                    "open_session",
-                    self.durable(),
-                    Effect::Replaces { idempotent: false },
-                    arguments([directory()], []),
-                ),
+            .with_route(route::<OpenedSession, _, _>(
+                "open_session",
+                self.durable(),
+                Effect::Replaces { idempotent: false },
+                const { &[Argument::DIRECTORY.optional()] },
                 open_session,
             ))
-            .with_route(ToolRoute::new(
-                tool::<SetDirectory>(
-                    "set_working_directory",
-                    "Sets the directory that this session works in, in the place of the one before. Where there is \
-                     no session yet, opens one and returns its handle as `session`: pass it on with every later call.",
-                    Effect::Replaces { idempotent: false },
-                    arguments([], [directory()]),
-                ),
+            .with_route(route::<SetDirectory, _, _>(
+                "set_working_directory",
+                "Sets the directory that this session works in, in the place of the one before. Where there is \
+                 no session yet, opens one and returns its handle as `session`: pass it on with every later call.",
+                Effect::Replaces { idempotent: false },
+                &[Argument::DIRECTORY],
                 set_working_directory,
             ))
-            .with_route(ToolRoute::new(
-                tool::<WorksIn>(
-                    "get_working_directory",
-                    "Tells which directory this session works in; null if none was set.",
-                    Effect::Reads,
-                    arguments([], []),
-                ),
+            .with_route(route::<WorksIn, _, _>(
+                "get_working_directory",
+                "Tells which directory this session works in; null if none was set.",
+                Effect::Reads,
+                &[],
                 get_working_directory,
             ))
-            .with_route(ToolRoute::new(
-                tool::<Information>(
-                    "session_info",
-                    "Tells what this session is: its project, the names of its state values, when it was created and \
-                     last used, and when it ends.",
-                    Effect::Reads,
-                    arguments([], []),
-                ),
+            .with_route(route::<Information, _, _>(
+                "session_info",
+                "Tells what this session is: its project, the names of its state values, when it was created and \
+                 last used, and when it ends.",
+                Effect::Reads,
+                &[],
                 session_info,
             ))
-            .with_route(ToolRoute::new(
-                tool::<StateChanged>(
-                    "set_state",
-                    "Keeps a small JSON value in this session under a name, in the place of the one before.",
-                    Effect::Replaces { idempotent: true },
-                    arguments([], [name(), value]),
-                ),
+            .with_route(route::<StateChanged, _, _>(
+                "set_state",
+                "Keeps a small JSON value in this session under a name, in the place of the one before.",
+                Effect::Replaces { idempotent: true },
+                &[Argument::NAME, Argument::VALUE],
                 set_state,
             ))
-            .with_route(ToolRoute::new(
-                tool::<StateRead>(
-                    "get_state",
-                    "Reads the value that this session keeps under a name.",
-                    Effect::Reads,
-                    arguments([], [name()]),
-                ),
+            .with_route(route::<StateRead, _, _>(
+                "get_state",
+                "Reads the value that this session keeps under a name.",
+                Effect::Reads,
+                &[Argument::NAME],
                 get_state,
             ))
-            .with_route(ToolRoute::new(
-                tool::<StateChanged>(
-                    "delete_state",
-                    "Removes the value that this session keeps under a name; one that is not there is no error.",
-                    Effect::Replaces { idempotent: true },
-                    arguments([], [name()]),
-                ),
+            .with_route(route::<StateChanged, _, _>(
+                "delete_state",
+                "Removes the value that this session keeps under a name; one that is not there is no error.",
+                Effect::Replaces { idempotent: true },
+                &[Argument::NAME],
                 delete_state,
             ))
-            .with_route(ToolRoute::new(
-                tool::<Ended>(
-                    "end_session",
-                    "Ends this session with everything it keeps, under all of its handles.",
-                    Effect::Replaces { idempotent: true },
-                    arguments([], []),
-                ),
+            .with_route(route::<Ended, _, _>(
+                "end_session",
+                "Ends this session with everything it keeps, under all of its handles.",
+                Effect::Replaces { idempotent: true },
+                &[],
                 end_session,
             ));
         accept_handles(&mut router);
@@ -164,6 +151,22 @@ impl SessionTools {
             words(self.lifetimes.absolute()),
         )
     }
+}
+
+/// A tool that answers with an `A`, whose calls are checked before `call` has them.
+fn route<A: JsonSchema + 'static, S: Send + Sync + 'static, P: 'static>(
+    name: &'static str,
+    description: impl Into<Cow<'static, str>>,
+    effect: Effect,
+    arguments: &'static [Argument],
+    call: impl CallToolHandler<S, P> + Clone + Send + Sync + 'static,
+) -> ToolRoute<S> {
+    ToolRoute::new_dyn(tool::<A>(name, description, effect, arguments), move |context| {
+        match arguments::check(arguments, context.arguments.as_ref()) {
+            Ok(()) => context.invoke(call.clone()),
+            Err(refused) => Box::pin(ready(refused.into_call_tool_result())),
+        }
+    })
 }
 
 /// A duration as people say it: `24h`, `7days`.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::schema_for_output;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::resolve::SESSION_ARGUMENT;
+
+use super::arguments::{self, Argument};
 
 /// Lets every tool of a router take a handle: adds the optional `session` argument to its input schema, unless it
 /// has one.
@@ -21,8 +23,8 @@ pub fn accept_handles<S>(router: &mut ToolRouter<S>) {
         let schema = Arc::make_mut(&mut route.attr.input_schema);
         let properties = schema.entry("properties").or_insert_with(|| json!({}));
         if let Value::Object(properties) = properties {
-            let (name, handle) = property(SESSION_ARGUMENT, HANDLE);
-            properties.entry(name).or_insert(handle);
+            let handle = || json!({ "type": "string", "description": HANDLE });
+            properties.entry(SESSION_ARGUMENT).or_insert_with(handle);
         }
     }
 }
@@ -57,36 +59,10 @@ pub(super) fn tool<A: JsonSchema + 'static>(
     name: &'static str,
     description: impl Into<Cow<'static, str>>,
     effect: Effect,
-    arguments: JsonObject,
+    arguments: &[Argument],
 ) -> Tool {
-    let mut tool = Tool::new(name, description, arguments);
+    let mut tool = Tool::new(name, description, arguments::schema(arguments));
     tool.output_schema = Some(schema_for_output::<A>());
     tool.annotations = Some(effect.into());
     tool
-}
-
-/// The input schema of a tool with these arguments.
-pub(super) fn arguments<const O: usize, const R: usize>(
-    optional: [(String, Value); O],
-    required: [(String, Value); R],
-) -> JsonObject {
-    let names: Vec<Value> = required.iter().map(|(name, _)| name.as_str().into()).collect();
-    let properties: JsonObject = optional.into_iter().chain(required).collect();
-    let mut schema = JsonObject::new();
-    schema.insert("type".to_owned(), "object".into());
-    schema.insert("properties".to_owned(), properties.into());
-    if !names.is_empty() {
-        schema.insert("required".to_owned(), names.into());
-    }
-    schema
-}
-
-/// A text argument.
-pub(super) fn property(name: &str, description: &str) -> (String, Value) {
-    (name.to_owned(), json!({ "type": "string", "description": description }))
-}
-
-/// An argument of any type.
-pub(super) fn anything(name: &str, description: &str) -> (String, Value) {
-    (name.to_owned(), json!({ "description": description }))
 }

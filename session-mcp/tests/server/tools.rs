@@ -1,5 +1,6 @@
 //! The session tools: what they say of themselves, and what they refuse.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,6 +156,64 @@ async fn a_handle_is_given_only_if_it_can_be_answered_with() {
     assert_eq!(promoted["structuredContent"]["working_directory"], "/", "{promoted}");
     let promoted = modern.call("open_session", json!({ "session": session })).await;
     assert_eq!(promoted["structuredContent"]["working_directory"], "/", "and it stays: {promoted}");
+}
+
+const TOOLS: [(&str, &[&str]); 8] = [
+    ("open_session", &["directory"]),
+    ("set_working_directory", &["directory"]),
+    ("get_working_directory", &[]),
+    ("session_info", &[]),
+    ("set_state", &["name", "value"]),
+    ("get_state", &["name"]),
+    ("delete_state", &["name"]),
+    ("end_session", &[]),
+];
+
+#[tokio::test]
+async fn an_argument_that_a_tool_does_not_have_is_refused_by_what_it_takes() {
+    let server = Server::start().await;
+    let (modern, listed) = (Modern::of(&server), tools(&server).await);
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    for (tool, takes) in TOOLS {
+        let schema = &named(&listed, tool)["inputSchema"];
+        assert_eq!(schema["additionalProperties"], false, "{tool}");
+        let names: BTreeSet<_> = schema["properties"].as_object().expect("some").keys().map(String::as_str).collect();
+        assert_eq!(names, takes.iter().copied().chain(["session"]).collect(), "{tool}");
+
+        let refused = modern.call(tool, json!({ "dir": "/secret", "session": session })).await;
+        assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool}: {refused}");
+        let said = refused["content"][0]["text"].as_str().expect("a sentence");
+        assert!(takes.iter().chain(&["session"]).all(|name| said.contains(&format!("`{name}`"))), "{tool}: {said}");
+        assert!(!refused.to_string().contains("secret") && !said.contains("`dir`"), "{tool}: {refused}");
+    }
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 1, "nothing was opened or ended");
+}
+
+#[tokio::test]
+async fn an_argument_of_another_type_is_named_and_not_repeated() {
+    let server = Server::start().await;
+    let modern = Modern::of(&server);
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+    for (tool, wrong, argument) in [
+        ("open_session", json!({ "directory": 42_424_242 }), "directory"),
+        ("set_working_directory", json!({ "directory": { "path": "42424242" } }), "directory"),
+        ("set_working_directory", json!({ "directory": null }), "directory"),
+        ("set_working_directory", json!({}), "directory"),
+        ("set_state", json!({ "name": 42_424_242, "value": 1 }), "name"),
+        ("set_state", json!({ "name": "42424242" }), "value"),
+        ("get_state", json!({ "name": ["42424242"] }), "name"),
+        ("delete_state", json!({}), "name"),
+    ] {
+        let mut arguments = wrong.clone();
+        arguments["session"] = session.clone();
+        let refused = modern.call(tool, arguments).await;
+        assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool} {wrong}: {refused}");
+        let said = refused["content"][0]["text"].as_str().expect("a sentence");
+        assert!(said.contains(&format!("the argument `{argument}` must")), "{tool} {wrong}: {said}");
+        assert!(!refused.to_string().contains("42424242"), "{tool} {wrong}: {refused}");
+    }
+    let left_out = modern.call("open_session", json!({ "directory": null })).await;
+    assert_eq!(left_out["isError"], false, "null is as good as nothing where nothing is asked for: {left_out}");
 }
 
 #[tokio::test]

@@ -1,0 +1,101 @@
+//! What a session tool takes: said in its schema, and asked of every call.
+
+use rmcp::model::JsonObject;
+use serde_json::{Value, json};
+
+use crate::error::SessionError;
+use crate::resolve::SESSION_ARGUMENT;
+
+/// An argument of a session tool, beside the handle.
+#[derive(Clone, Copy)]
+pub(super) struct Argument {
+    name: &'static str,
+    description: &'static str,
+    /// What to say of a call that brings another type, or nothing where something is required.
+    problem: &'static str,
+    is_text: bool,
+    is_required: bool,
+}
+
+impl Argument {
+    pub(super) const DIRECTORY: Self = Self {
+        name: "directory",
+        description: "An absolute path of an existing directory.",
+        problem: "must be a string: the absolute path of a directory, such as `/home/me/project`",
+        is_text: true,
+        is_required: true,
+    };
+
+    pub(super) const NAME: Self = Self {
+        name: "name",
+        description: "The value's name: 1 to 128 letters, digits and _ - . : /",
+        problem: "must be a string: the value's name, such as `branch`",
+        is_text: true,
+        is_required: true,
+    };
+
+    pub(super) const VALUE: Self = Self {
+        name: "value",
+        description: "The value: any small JSON.",
+        problem: "must be given: any small JSON, which can be null",
+        is_text: false,
+        is_required: true,
+    };
+
+    /// The same argument where it can be left out.
+    pub(super) const fn optional(self) -> Self {
+        Self { is_required: false, ..self }
+    }
+
+    fn property(&self) -> Value {
+        if self.is_text {
+            json!({ "type": "string", "description": self.description })
+        } else {
+            json!({ "description": self.description })
+        }
+    }
+
+    /// Null is as good as nothing where nothing is asked for.
+    fn accepts(&self, given: Option<&Value>) -> bool {
+        match given {
+            None => !self.is_required,
+            Some(Value::Null) if !self.is_required => true,
+            Some(value) => !self.is_text || value.is_string(),
+        }
+    }
+}
+
+/// The input schema of a tool that takes these.
+pub(super) fn schema(arguments: &[Argument]) -> JsonObject {
+    let properties: JsonObject =
+        arguments.iter().map(|argument| (argument.name.to_owned(), argument.property())).collect();
+    let required: Vec<&str> =
+        arguments.iter().filter(|argument| argument.is_required).map(|argument| argument.name).collect();
+    let mut schema = JsonObject::new();
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), properties.into());
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), required.into());
+    }
+    schema.insert("additionalProperties".to_owned(), false.into());
+    schema
+}
+
+/// Checks what a call brings against what its tool takes.
+///
+/// # Errors
+///
+/// [`SessionError::Argument`], [`SessionError::UnknownArgument`]. They repeat nothing of what was brought.
+pub(super) fn check(arguments: &[Argument], given: Option<&JsonObject>) -> Result<(), SessionError> {
+    let is_known = |name: &String| name == SESSION_ARGUMENT || arguments.iter().any(|known| known.name == name);
+    if !given.into_iter().flat_map(JsonObject::keys).all(is_known) {
+        let names = arguments.iter().map(|argument| argument.name).chain([SESSION_ARGUMENT]);
+        let takes: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        return Err(SessionError::UnknownArgument { takes: takes.join(" and ") });
+    }
+    let unfit = |argument: &&Argument| !argument.accepts(given.and_then(|given| given.get(argument.name)));
+    match arguments.iter().find(unfit) {
+        Some(&Argument { name, problem, .. }) => Err(SessionError::Argument { name, problem }),
+        None => Ok(()),
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use session_core::{Change, Owner, SessionKey, SessionManager, SessionName};
+#[cfg(feature = "stdio")]
+use session_core::SessionKey;
+use session_core::{Change, Owner, SessionManager, SessionName};
 use tokio::sync::Mutex;
 
 use crate::error::SessionError;

@@ -105,13 +105,11 @@ impl RmcpSessions for LegacySessions {
         let id: SessionId = opened.name.expose().into();
         Handshake::begin(self.undo(SessionKey::by_name(owner(), &opened.name), id.clone()));
         // To restore under an id is to create under it; `create_session` would choose its own.
-        match self.local.restore_session(id.clone()).await {
-            Ok(RestoreOutcome::Restored(transport)) => Ok((id, transport)),
-            _ => {
-                Handshake::fail().await;
-                Err(LegacyError)
-            }
-        }
+        let Ok(RestoreOutcome::Restored(transport)) = self.local.restore_session(id.clone()).await else {
+            Handshake::fail().await;
+            return Err(LegacyError);
+        };
+        Ok((id, transport))
     }
 
     async fn initialize_session(

@@ -146,10 +146,7 @@ async fn a_long_call_is_a_use_at_its_end_too() {
     let key = SessionKey::by_name(Owner::Anonymous, &name);
     let kept = server.sessions.store().peek(&key).await.expect("it runs").expect("it is there");
     let used = kept.last_used().since(kept.created_at);
-    assert!(
-        used >= Duration::from_millis(1000),
-        "the heartbeat was at 600 ms, the end at 1000, the last use at {used:?}"
-    );
+    assert!(used >= Duration::from_secs(1), "the heartbeat was at 600 ms, the end at 1000, the last use at {used:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use serde::Deserialize;
 use serde_json::Value;
-use session_core::{Change, Mode, Opened, StateName, Text};
+use session_core::{Change, Error, Mode, Opened, StateName, Text};
 
 use crate::error::SessionError;
 use crate::session::Session;
@@ -132,7 +132,7 @@ pub(super) async fn set_state(
     arguments: Parameters<NameAndValue>,
 ) -> Result<Json<StateChanged>, SessionError> {
     let NameAndValue { name, value } = arguments.0;
-    let updated = session.set(&name, &value).await?;
+    let updated = session.set(&name, &value).await.map_err(of_the_name)?;
     Ok(Json(StateChanged::new(name, updated, session.source()?)))
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn get_state(
     arguments: Parameters<NameOnly>,
 ) -> Result<Json<StateRead>, SessionError> {
     let name = arguments.0.name;
-    let key: StateName = name.parse().map_err(session_core::Error::from)?;
+    let key: StateName = name.parse().map_err(|error| of_the_name(Error::StateName(error).into()))?;
     let snapshot = session.load().await?;
     let value: Option<Value> = snapshot.value(&key)?;
     Ok(Json(StateRead {
@@ -157,13 +157,24 @@ pub(super) async fn delete_state(
     session: Session,
     arguments: Parameters<NameOnly>,
 ) -> Result<Json<StateChanged>, SessionError> {
-    let updated = session.remove(&arguments.0.name).await?;
+    let updated = session.remove(&arguments.0.name).await.map_err(of_the_name)?;
     Ok(Json(StateChanged::new(arguments.0.name, updated, session.source()?)))
 }
 
 pub(super) async fn end_session(session: Session) -> Result<Json<Ended>, SessionError> {
     session.end().await?;
     Ok(Json(Ended { ended: true, source: session.source()? }))
+}
+
+/// Says which argument it is that is no state name.
+fn of_the_name(error: SessionError) -> SessionError {
+    match error {
+        SessionError::Manager(Error::StateName(_)) => SessionError::Argument {
+            name: "name",
+            problem: "must be 1 to 128 ASCII letters, digits and `_-.:/`, and must not begin with a dot",
+        },
+        error => error,
+    }
 }
 
 /// Takes the path of a directory that a session can work in.

@@ -231,6 +231,7 @@ async fn reserved_names_can_neither_be_seen_nor_spelled() {
     ] {
         let refused = modern.call(tool, arguments).await;
         assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool}: {refused}");
+        assert!(refused.to_string().contains("the argument `name` must"), "{tool}: {refused}");
     }
 }
 

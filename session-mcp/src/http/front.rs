@@ -1,5 +1,6 @@
 //! What HTTP alone knows, before and after rmcp.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -9,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError};
-use serde::de::IgnoredAny;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::deletion::Deletion;
@@ -62,6 +63,9 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
         Ok(Err(error)) if is_length_limit(&error) => return too_large(front.body_limit),
         Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
     };
+    if body.len() > INITIALIZE_LIMIT && is_initialize(&body) {
+        return too_large(INITIALIZE_LIMIT);
+    }
     let call = front.calls.token();
     let is_json = is_json(&parts.headers);
     let request = Request::from_parts(parts, Body::from(body.clone()));
@@ -69,9 +73,7 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
     match response.status() {
         StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
         // What is wrong with the body comes before what is wrong with the answer it could have.
-        StatusCode::NOT_ACCEPTABLE if serde_json::from_slice::<IgnoredAny>(&body).is_err() => {
-            return not_a_message(&body);
-        }
+        StatusCode::NOT_ACCEPTABLE if !is_json_text(&body) => return not_a_message(&body),
         _ => {}
     }
     response.map(|body| {
@@ -105,9 +107,23 @@ fn is_length_limit(error: &axum::Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
+/// Whether a body is JSON to its end. Its texts are read too, since what is no UTF-8 is no JSON.
+fn is_json_text(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok()
+}
+
+fn is_initialize(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Request<'_>>(body).is_ok_and(|request| request.method == "initialize")
+}
+
 /// What rmcp did not take for a message: no JSON, or JSON of another kind.
 fn not_a_message(body: &Bytes) -> Response {
-    if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+    if !is_json_text(body) {
         return refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "the request's body is not JSON");
     }
     refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body is not one JSON-RPC message of MCP")
@@ -150,6 +166,9 @@ fn refuse(status: StatusCode, code: i32, message: &str) -> Response {
 
 /// How long a request's body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The longest `initialize` in bytes. What a client says of itself there is kept as long as its session.
+const INITIALIZE_LIMIT: usize = 64 * 1024;
 
 const PARSE_ERROR: i32 = -32_700;
 const INVALID_REQUEST: i32 = -32_600;

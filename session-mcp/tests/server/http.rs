@@ -33,6 +33,30 @@ async fn what_is_no_json_answers_a_parse_error() {
 }
 
 #[tokio::test]
+async fn texts_that_are_no_utf_8_are_no_json() {
+    let server = Server::start().await;
+    let body = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}".to_vec();
+    let response = post(&server.url, &ping()).body(body).send().await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(read(response).await["error"]["code"], -32700);
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_has_a_limit() {
+    let server = Server::start().await;
+    let initialize = |name: String| {
+        let client = json!({ "name": name, "version": "1" });
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params })
+    };
+    let response = post(&server.url, &initialize("n".repeat(1000))).send().await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::OK);
+    let response = post(&server.url, &initialize("n".repeat(65_536))).send().await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(read(response).await["error"]["message"].as_str().expect("a sentence").contains("65536 bytes"));
+}
+
+#[tokio::test]
 async fn json_that_is_no_message_answers_an_invalid_request() {
     let server = Server::start().await;
     for body in ["[]", "{}", "5", r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#] {

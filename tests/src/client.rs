@@ -1,5 +1,6 @@
 //! The clients that people use, each run by its own Python.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -72,6 +73,19 @@ impl Client {
         let mut client = Self { process, commands, answers };
         assert_eq!(client.receive()["protocol"], sdk.protocol(), "the protocol version they agreed on");
         client
+    }
+
+    /// The processes that it started: its server, over stdio.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the client still runs");
+        let children = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let ids = |line: String| line.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>();
+        children.flat_map(ids).collect()
     }
 
     /// Lists the tools.

@@ -1,5 +1,6 @@
 //! The server under test, started and ended as an operator would.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _, stderr};
 use std::net::TcpStream;
 use std::path::Path;
@@ -40,8 +41,23 @@ impl HttpServer {
     /// If it ends before it listens.
     #[must_use]
     pub fn start_of(binary: &Path) -> Self {
-        let mut process =
-            command(binary).args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
+        Self::begin(command(binary))
+    }
+
+    /// Starts one with settings, each a key as in the variables, such as `LIMITS__SESSIONS`, and a value.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn configured(settings: &[(&str, &str)]) -> Self {
+        let mut command = command(&binary());
+        command.envs(settings.iter().map(|(key, value)| (format!("SESSION_MCP_{key}"), value)));
+        Self::begin(command)
+    }
+
+    fn begin(mut command: Command) -> Self {
+        let mut process = command.args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
         let url = log
             .by_ref()
@@ -57,6 +73,16 @@ impl HttpServer {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many files it has open, connections among them.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("the server still runs").count()
     }
 
     /// Sends a request and returns the answer, head and body, as it came.

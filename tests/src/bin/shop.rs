@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, accept_handles, serve_connection};
+use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, serve_connection};
 
 #[derive(Deserialize, JsonSchema)]
 struct Items {
@@ -32,10 +32,7 @@ struct Shop {
 #[tool_router]
 impl Shop {
     fn new(tools: &SessionTools) -> Self {
-        let mut router = Self::tool_router();
-        accept_handles(&mut router);
-        router.merge(tools.router());
-        Self { tool_router: Arc::new(router) }
+        Self { tool_router: Arc::new(tools.mount(Self::tool_router())) }
     }
 
     #[tool(description = "Adds items to the cart")]
@@ -121,7 +118,7 @@ async fn add(session: Session, items: Parameters<Items>, _: RequestMetaObject) -
 /// Serves over stdio; with any argument, over HTTP at a free port.
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter("warn,session_mcp=info").with_writer(std::io::stderr).init();
     let config = Config::default();
     let lifespan = Lifespan::begin(&config).await?;
     let shop = Shop::new(&lifespan.tools());

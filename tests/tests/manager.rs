@@ -8,19 +8,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use session_core::{
     Change, Created, Error, Expired, Lifetimes, Listing, Load, NewSession, Owner, Page, Placed, Session, SessionKey,
-    SessionManager, SessionStore, StateValue, StoreError, Timer, Updated,
+    SessionManager, SessionStore, StateValue, StoreError, Updated,
 };
+use session_mcp::TokioTimer;
 use session_memory::MemoryStore;
 use tokio::sync::Notify;
-
-struct TokioTimer;
-
-#[async_trait]
-impl Timer for TokioTimer {
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
 
 async fn manager() -> SessionManager {
     let manager = SessionManager::new(Arc::new(MemoryStore::default()), Arc::new(TokioTimer));

@@ -45,6 +45,12 @@ pub enum StoreError {
         /// What the backend said.
         source: Option<BoxError>,
     },
+    /// The backend has no memory left for what was asked. Nothing was changed; reading and ending work.
+    #[error("the session store `{store}` is full; end a session, or ask its operator to give it more memory")]
+    Full {
+        /// Which kind of store.
+        store: &'static str,
+    },
     /// A record or an answer that should not exist. Trying again does not help.
     #[error("the session store `{store}` holds something it should not; its operator finds the cause in the log")]
     Defect {

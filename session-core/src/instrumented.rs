@@ -62,6 +62,9 @@ impl<S> Instrumented<S> {
                 let cause = source.as_ref().map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(operation = operation.as_str(), store, cause, "store unavailable");
             }),
+            Err(StoreError::Full { store }) => span.in_scope(|| {
+                tracing::warn!(operation = operation.as_str(), store, "store full");
+            }),
             Err(StoreError::Defect { store, source }) => span.in_scope(|| {
                 tracing::error!(operation = operation.as_str(), store, cause = %source, "store defect");
             }),
@@ -183,7 +186,8 @@ pub enum Outcome {
     Done,
     /// There was no such session.
     Absent,
-    /// It was refused: a live name, a conflict, a limit, a read-only grant, a missing owner, a wrong cursor.
+    /// It was refused: a live name, a conflict, a limit, a full backend, a read-only grant, a missing owner, a wrong
+    /// cursor.
     Refused,
     /// The backend is away.
     Unavailable,

@@ -75,14 +75,25 @@ impl Rate {
         if self.count == 0 {
             return Err(Quota::CreationRate { retry_after: self.per });
         }
-        let count = u64::from(self.count);
-        let interval = Duration::from_millis(millis(self.per).div_ceil(count).max(1));
         let arrival = arrival.map_or(now, |arrival| arrival.max(now));
-        let earliest = arrival.before(interval.saturating_mul(self.count - 1));
+        let earliest = arrival.before(self.tolerance());
         if earliest > now {
             return Err(Quota::CreationRate { retry_after: earliest.since(now) });
         }
-        Ok(arrival.after(interval))
+        Ok(arrival.after(self.interval()))
+    }
+
+    /// How far an admission puts off the theoretical arrival time, for stores that admit elsewhere.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        let count = u64::from(self.count.max(1));
+        Duration::from_millis(millis(self.per).div_ceil(count).max(1))
+    }
+
+    /// How far the theoretical arrival time may lie ahead of an admission, for stores that admit elsewhere.
+    #[must_use]
+    pub fn tolerance(&self) -> Duration {
+        self.interval().saturating_mul(self.count.saturating_sub(1))
     }
 }
 

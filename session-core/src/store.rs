@@ -54,6 +54,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// [`Limits`](crate::Limits) (*`sessions_are_limited_in_all`*, *`sessions_are_limited_per_principal`*,
     /// *`creation_is_limited_in_rate`*, *`a_session_is_limited_in_size`*), also when two writers reach it together
     /// (*`writers_who_reach_a_limit_together_stay_within_it`*). Where several limits are met, any of them is named.
+    /// [`Full`](StoreError::Full).
     async fn create(&self, new: NewSession) -> Result<Created, StoreError>;
 
     /// Loads a snapshot, in one round trip.
@@ -83,6 +84,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     ///
     /// In this order: [`NotFound`](StoreError::NotFound), [`ReadOnly`](StoreError::ReadOnly),
     /// [`Conflict`](StoreError::Conflict), [`Quota`](StoreError::Quota). *`the_first_reason_to_refuse_is_named`*
+    /// And [`Full`](StoreError::Full).
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError>;
 
     /// Ends a session; `true` for the one caller who ended it. *`a_session_lives_from_create_to_delete`*

@@ -1,0 +1,135 @@
+//! The programs that the tests run against.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fmt};
+
+/// A server program of one version.
+///
+/// `tests/run` installs those that the tests need. The ones that are not on the path are in `target/servers` of the
+/// workspace, or in the folder that the variable `SESSION_TEST_SERVERS` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flavor {
+    name: &'static str,
+    program: PathBuf,
+    version: Version,
+}
+
+impl Flavor {
+    /// The one that tests use unless they ask for another: the program that the variable `SESSION_TEST_SERVER` names,
+    /// else `redis-server` from the path.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn usual() -> Self {
+        match env::var_os("SESSION_TEST_SERVER") {
+            Some(program) => Self::probe("the server that SESSION_TEST_SERVER names", program.as_ref()),
+            None => Self::redis(),
+        }
+    }
+
+    /// The `redis-server` of the path, 7.0 on Debian 12.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn redis() -> Self {
+        Self::probe("redis", "redis-server".as_ref())
+    }
+
+    /// The oldest Redis that is supported, 6.2.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn redis_6_2() -> Self {
+        Self::probe("redis-6.2", &installed("redis-6.2/redis-server"))
+    }
+
+    /// Valkey, where the machine can have it as a package.
+    ///
+    /// # Panics
+    ///
+    /// If it is installed and does not run.
+    #[must_use]
+    pub fn valkey() -> Option<Self> {
+        let program = installed("valkey/valkey-server");
+        program.exists().then(|| Self::probe("valkey", &program))
+    }
+
+    /// All that this machine has.
+    ///
+    /// # Panics
+    ///
+    /// If one of the Redis servers is missing: no machine tests without them.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        [Self::redis_6_2(), Self::redis()].into_iter().chain(Self::valkey()).collect()
+    }
+
+    /// How the tests call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it says its version is: major, minor and patch.
+    #[must_use]
+    pub fn version(&self) -> (u32, u32, u32) {
+        self.version
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    fn probe(name: &'static str, program: &Path) -> Self {
+        let version = version(program).unwrap_or_else(|| {
+            panic!("{name} does not run as {}; tests/run installs the servers that tests need", program.display())
+        });
+        Self { name, program: program.to_owned(), version }
+    }
+}
+
+impl Default for Flavor {
+    /// [`Flavor::usual`].
+    fn default() -> Self {
+        Self::usual()
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, patch) = self.version;
+        write!(f, "{} {major}.{minor}.{patch}", self.name)
+    }
+}
+
+type Version = (u32, u32, u32);
+
+fn installed(program: &str) -> PathBuf {
+    let workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/servers");
+    env::var_os("SESSION_TEST_SERVERS").map_or_else(workspace, PathBuf::from).join(program)
+}
+
+fn version(program: &Path) -> Option<Version> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    // `Redis server v=7.0.15 sha=00000000:0 …`, and from Valkey 8 on `Valkey server v=8.0.1 …`.
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (_, from) = text.split_once(" v=")?;
+    let mut numbers = from.split_whitespace().next()?.splitn(3, '.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+impl AsRef<OsStr> for Flavor {
+    fn as_ref(&self) -> &OsStr {
+        self.program.as_os_str()
+    }
+}

@@ -73,6 +73,7 @@ impl SessionError {
             Self::Manager(Error::Store(StoreError::ReadOnly)) => "read_only",
             Self::Manager(Error::Store(StoreError::Conflict)) => "conflict",
             Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => "unavailable",
+            Self::Manager(Error::Store(StoreError::Full { .. })) => "full",
             Self::NotWrapped | Self::Manager(_) => "internal",
         }
     }
@@ -82,7 +83,9 @@ impl SessionError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Manager(Error::Store(StoreError::Quota(Quota::CreationRate { retry_after }))) => Some(*retry_after),
-            Self::Manager(Error::Store(StoreError::Quota(Quota::Sessions { .. }))) => Some(FULL),
+            Self::Manager(Error::Store(StoreError::Quota(Quota::Sessions { .. }) | StoreError::Full { .. })) => {
+                Some(FULL)
+            }
             Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => Some(RETRY_AFTER),
             _ => None,
         }
@@ -96,7 +99,7 @@ impl SessionError {
             Self::Manager(Error::Store(StoreError::Quota(quota))) => {
                 matches!(quota, Sessions { .. } | SessionsPerPrincipal { .. } | CreationRate { .. })
             }
-            error => matches!(error.code(), "unavailable" | "internal"),
+            error => matches!(error.code(), "unavailable" | "full" | "internal"),
         }
     }
 
@@ -108,13 +111,9 @@ impl SessionError {
         data
     }
 
-    /// Tells the operator what the client is not told: which defect or outage it was.
     fn log(&self) {
-        let Self::Manager(Error::Store(error)) = self else { return };
-        match error {
-            StoreError::Unavailable { store, .. } => tracing::warn!(store, "the session store does not answer"),
-            StoreError::Defect { store, .. } => tracing::error!(store, "the session store holds a defect"),
-            _ => {}
+        if let Self::Manager(Error::Store(error)) = self {
+            log(error);
         }
     }
 }
@@ -154,6 +153,17 @@ pub(crate) fn into_tool_answer(error: ErrorData) -> Result<CallToolResponse, Err
     match error.data.as_ref().and_then(|data| data.get(MARK)) {
         Some(data) => Ok(tool_error(error.message.to_string(), data.clone()).into()),
         None => Err(error),
+    }
+}
+
+/// Tells the operator what the client is not told: which defect or outage it was, and what the backend said.
+pub(crate) fn log(error: &StoreError) {
+    let cause = std::error::Error::source(error);
+    match error {
+        StoreError::Unavailable { store, .. } => tracing::warn!(store, cause, "the session store does not answer"),
+        StoreError::Full { store } => tracing::warn!(store, "the session store is out of memory"),
+        StoreError::Defect { store, .. } => tracing::error!(store, cause, "the session store holds a defect"),
+        _ => {}
     }
 }
 

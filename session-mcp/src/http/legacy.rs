@@ -12,6 +12,7 @@ use rmcp::transport::streamable_http_server::session::{
 };
 use session_core::{Change, Error, SessionKey, SessionManager, SessionName, SessionStoreExt as _, StoreError};
 
+use crate::error::log;
 use crate::owner::owner;
 use crate::resolve::ValidatedSession;
 
@@ -82,11 +83,12 @@ async fn close_ended(local: Weak<LocalSessionManager>, sessions: Weak<SessionMan
         let (Some(local), Some(sessions)) = (local.upgrade(), sessions.upgrade()) else { return };
         let ids: Vec<SessionId> = local.sessions.read().await.keys().cloned().collect();
         for id in ids {
-            // A store that does not answer has ended nothing.
-            if let Some(key) = key(&id)
-                && let Ok(None) = sessions.store().peek(&key).await
-            {
-                let _ = local.close_session(&id).await;
+            let Some(key) = key(&id) else { continue };
+            match sessions.store().peek(&key).await {
+                Ok(None) => _ = local.close_session(&id).await,
+                // A store that does not answer has ended nothing. The others wait for it no longer than this one.
+                Err(StoreError::Unavailable { .. }) => break,
+                _ => {}
             }
         }
     }
@@ -190,6 +192,9 @@ pub(super) struct LegacyError;
 
 impl From<Error> for LegacyError {
     fn from(error: Error) -> Self {
+        if let Error::Store(error) = &error {
+            log(error);
+        }
         Trouble::note(&error);
         Self
     }

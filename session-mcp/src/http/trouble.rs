@@ -41,6 +41,7 @@ impl Trouble {
                 ("sessions are being opened too fast; try again later", *retry_after)
             }
             Error::Store(StoreError::Quota(_)) => ("this server holds its limit of sessions; try again later", FULL),
+            Error::Store(StoreError::Full { .. }) => ("the session store is full; try again later", FULL),
             Error::NotRunning | Error::Store(StoreError::Unavailable { .. }) => {
                 ("the session store does not answer; try again shortly", RETRY_AFTER)
             }

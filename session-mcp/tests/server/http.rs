@@ -255,6 +255,35 @@ async fn a_store_that_is_away_is_unavailable_and_not_unknown() {
 }
 
 #[tokio::test]
+async fn a_full_store_takes_nothing_new_and_serves_what_it_has() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
+
+    store.fill(true);
+    for (tool, arguments) in [
+        ("open_session", json!({})),
+        ("set_state", json!({ "name": "a", "value": 1, "session": session })),
+        ("count", json!({ "session": session })),
+    ] {
+        let refused = modern.call(tool, arguments).await;
+        assert_eq!(refused["isError"], true, "{tool}: {refused}");
+        assert_eq!(refused["structuredContent"]["error"], "full", "{tool}: {refused}");
+        assert_eq!(refused["structuredContent"]["retry_after_ms"], 30_000, "{tool}: {refused}");
+    }
+    let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } } });
+    let refused = post(&server.url, &initialize).send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "30");
+
+    let info = modern.call("session_info", json!({ "session": session })).await;
+    assert_eq!(info["isError"], false, "it can still be read: {info}");
+    assert_eq!(legacy.delete().await, StatusCode::NO_CONTENT, "and sessions can be ended");
+}
+
+#[tokio::test]
 async fn a_server_that_ends_answers_the_calls_in_flight() {
     let mut server = Server::start().await;
     let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));

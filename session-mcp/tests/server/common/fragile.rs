@@ -1,4 +1,4 @@
-//! A store that can be taken away, or only its loads.
+//! A store that can be taken away, or only its loads, or its memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,12 +10,13 @@ use session_core::{
 };
 use session_memory::{MemoryConfig, MemoryStore};
 
-/// A store that can be taken away, or only its loads.
+/// A store that can be taken away, or only its loads, or its memory.
 #[derive(Debug)]
 pub(crate) struct Fragile {
     store: MemoryStore,
     away: AtomicBool,
     unreadable: AtomicBool,
+    full: AtomicBool,
 }
 
 impl Fragile {
@@ -24,6 +25,7 @@ impl Fragile {
             store: MemoryStore::new(MemoryConfig::default()),
             away: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
+            full: AtomicBool::new(false),
         }
     }
 
@@ -35,6 +37,16 @@ impl Fragile {
     /// Lets loads fail and everything else go on, or lets them succeed again.
     pub(crate) fn refuse_loads(&self, unreadable: bool) {
         self.unreadable.store(unreadable, Ordering::SeqCst);
+    }
+
+    /// Takes the memory for anything new, or gives it back.
+    pub(crate) fn fill(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// Lets something grow.
+    async fn roomy(&self) -> Result<&MemoryStore, StoreError> {
+        if self.full.load(Ordering::SeqCst) { Err(StoreError::Full { store: "fragile" }) } else { self.there().await }
     }
 
     /// Gives others their turn first, as a store elsewhere would.
@@ -52,7 +64,7 @@ fn away() -> StoreError {
 #[async_trait]
 impl SessionStore for Fragile {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
-        self.there().await?.create(new).await
+        self.roomy().await?.create(new).await
     }
 
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
@@ -63,7 +75,7 @@ impl SessionStore for Fragile {
     }
 
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
-        self.there().await?.update(key, change).await
+        self.roomy().await?.update(key, change).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@
 //! log of the server.
 
 mod flavor;
+mod proxy;
 mod server;
 
 mod patience;
@@ -17,4 +18,5 @@ mod process;
 pub use flavor::Flavor;
 pub use patience::eventually;
 pub use port::free_port;
+pub use proxy::{Proxy, Traffic};
 pub use server::{Server, ServerBuilder};

@@ -72,7 +72,7 @@ impl Server {
         self.url_at(self.addr())
     }
 
-    /// The same for another address that leads to it, such as that of a proxy.
+    /// The same for another address that leads to it, such as that of a [`Proxy`](crate::Proxy).
     #[must_use]
     pub fn url_at(&self, addr: SocketAddr) -> String {
         let user = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
@@ -175,6 +175,10 @@ impl Server {
     /// # Errors
     ///
     /// As the server says; an error of I/O if it does not answer within 20 seconds.
+    ///
+    /// # Panics
+    ///
+    /// If the command is empty.
     pub async fn try_cli<A: AsRef<[u8]>>(&self, command: &[A]) -> RedisResult<Value> {
         let (name, arguments) = command.split_first().expect("a command has a name");
         let mut command = redis::cmd(&String::from_utf8_lossy(name.as_ref()));

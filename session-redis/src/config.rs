@@ -1,12 +1,15 @@
 //! What a Redis store can be told.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use session_core::Limits;
 
-use crate::url::{InvalidRedisUrl, RedisUrl};
+use crate::url::{Credentials, InvalidRedisUrl, RedisUrl};
 
 /// What a Redis store can be told. As text, durations are written with their unit (`"2s"`, `"500ms"`), and an unknown
 /// key is refused by its name. `Debug` shows no credentials.
@@ -22,6 +25,20 @@ pub struct RedisConfig {
     /// How long one operation may take in all, connecting and retrying included.
     #[serde(default = "default_deadline", deserialize_with = "positive")]
     pub deadline: Duration,
+    /// What the end of a session waits for. Nothing but the master unless told otherwise: see [`Durability`].
+    #[serde(default)]
+    pub durability: Option<Durability>,
+    /// Whom to trust, and how to be trusted, where the URL asks for TLS.
+    #[serde(default)]
+    pub tls: TlsFiles,
+    /// As whom to connect to the sentinels, which have users and passwords of their own; those in the URL are for the
+    /// server.
+    #[serde(default)]
+    pub sentinel_credentials: Option<Credentials>,
+    /// How much clients can make the store keep. Set by whoever makes the store, and not read from text here: limits
+    /// are the same for every kind of store.
+    #[serde(skip)]
+    pub limits: Limits,
 }
 
 impl RedisConfig {
@@ -31,7 +48,15 @@ impl RedisConfig {
     /// The default configuration for these servers.
     #[must_use]
     pub fn new(url: RedisUrl) -> Self {
-        Self { url, key_prefix: KeyPrefix::default(), deadline: Self::DEFAULT_DEADLINE }
+        Self {
+            url,
+            key_prefix: KeyPrefix::default(),
+            deadline: Self::DEFAULT_DEADLINE,
+            durability: None,
+            tls: TlsFiles::default(),
+            sentinel_credentials: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -49,8 +74,38 @@ fn default_deadline() -> Duration {
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let deadline: Duration = humantime_serde::deserialize(deserializer)?;
-    if deadline.is_zero() { Err(de::Error::custom("the deadline must be longer than nothing")) } else { Ok(deadline) }
+    let duration: Duration = humantime_serde::deserialize(deserializer)?;
+    if duration.is_zero() { Err(de::Error::custom("it must be longer than nothing")) } else { Ok(duration) }
+}
+
+/// What the end of a session waits for, so that a failover does not bring the session back.
+///
+/// Redis replicates after it has answered: a master that dies at the wrong moment takes the latest writes with it. With
+/// this, `delete` and `end_all` ask by `WAIT` until so many replicas have the end too, and are unavailable if they do
+/// not in time; the session is ended on the master all the same. It makes a return much less likely and not impossible:
+/// `WAIT` does not choose which replica is promoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "a number and a time")]
+pub struct Durability {
+    /// How many replicas must have it, one at least.
+    pub replicas: NonZeroU32,
+    /// How long they may take. The operation's deadline holds as well.
+    #[serde(deserialize_with = "positive")]
+    pub timeout: Duration,
+}
+
+/// Files for TLS, each in PEM. Read once, when the store is connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "written as a literal over `..TlsFiles::default()`")]
+pub struct TlsFiles {
+    /// The certificate authorities to trust, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// This client's certificate, with those that lead to its authority, if the servers ask for one.
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key.
+    pub key: Option<PathBuf>,
 }
 
 /// What every key in Redis begins with, `mcp` by default: 1 to 64 letters, digits and `_-.:`, ASCII only.
@@ -123,14 +178,51 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelled_key_is_named() {
-        let error = parse(r#"{ "url": "redis://db", "dedline": "1s" }"#).expect_err("there is no such key");
-        assert!(error.to_string().contains("dedline"), "{error}");
+    fn everything_can_be_said() {
+        let config = parse(
+            r#"{
+                "url": "rediss+sentinel://a/m", "key_prefix": "shop", "deadline": "500ms",
+                "durability": { "replicas": 1, "timeout": "100ms" },
+                "tls": { "ca": "/ca.pem", "certificate": "/client.pem", "key": "/client.key" },
+                "sentinel_credentials": { "user": "watcher", "password": "geheim" }
+            }"#,
+        );
+        let config = config.expect("valid");
+        let durability = config.durability.expect("said");
+        assert_eq!((durability.replicas.get(), durability.timeout), (1, Duration::from_millis(100)));
+        assert_eq!(config.tls.key.as_deref(), Some("/client.key".as_ref()));
+        let sentinel = config.sentinel_credentials.as_ref().expect("said");
+        assert_eq!((sentinel.user(), sentinel.password()), (Some("watcher"), Some("geheim")));
+        assert!(!format!("{config:?}").contains("geheim"));
     }
 
     #[test]
-    fn a_deadline_of_nothing_is_refused() {
-        assert!(parse(r#"{ "url": "redis://db", "deadline": "0s" }"#).is_err());
+    fn a_misspelled_key_is_named_beside_those_there_are() {
+        for (key, known, config) in [
+            ("dedline", "deadline", r#"{ "url": "redis://db", "dedline": "1s" }"#),
+            ("cert", "certificate", r#"{ "url": "redis://db", "tls": { "cert": "/x" } }"#),
+            ("replica", "replicas", r#"{ "url": "redis://db", "durability": { "replica": 1, "timeout": "1s" } }"#),
+            ("pass", "password", r#"{ "url": "redis://db", "sentinel_credentials": { "pass": "x" } }"#),
+        ] {
+            let error = parse(config).expect_err("there is no such key").to_string();
+            assert!(error.contains(&format!("`{key}`")) && error.contains(&format!("`{known}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_are_not_read_from_text() {
+        assert!(parse(r#"{ "url": "redis://db", "limits": {} }"#).is_err());
+    }
+
+    #[test]
+    fn a_time_of_nothing_and_no_replicas_are_refused() {
+        for config in [
+            r#"{ "url": "redis://db", "deadline": "0s" }"#,
+            r#"{ "url": "redis://db", "durability": { "replicas": 1, "timeout": "0s" } }"#,
+            r#"{ "url": "redis://db", "durability": { "replicas": 0, "timeout": "1s" } }"#,
+        ] {
+            assert!(parse(config).is_err(), "{config}");
+        }
     }
 
     #[test]

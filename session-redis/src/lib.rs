@@ -1,7 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod store;
 mod url;
 
-pub use config::{InvalidPrefix, KeyPrefix, RedisConfig};
+mod admission;
+mod arguments;
+mod census;
+mod client;
+mod clock;
+mod fields;
+mod keys;
+mod listing;
+mod reply;
+mod scripts;
+mod sessions;
+mod turns;
+mod writer;
+
+pub use client::ConnectError;
+pub use config::{Durability, InvalidPrefix, KeyPrefix, RedisConfig, TlsFiles};
+pub use store::RedisStore;
 pub use url::{Credentials, Endpoint, InvalidRedisUrl, RedisUrl, Topology};

@@ -1,17 +1,21 @@
 //! Which servers a URL means.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
 
-/// Which servers, and how to reach them: `redis://`, `rediss://`, `redis+cluster://` or `redis+sentinel://`.
+/// Which servers, and how to reach them: `redis://`, `redis+unix://`, `redis+cluster://` or `redis+sentinel://`, and
+/// with TLS `rediss://`, `rediss+cluster://` or `rediss+sentinel://`.
 ///
 /// `Debug` shows the servers and no credentials.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RedisUrl {
     topology: Topology,
+    database: u32,
+    tls: bool,
     credentials: Option<Credentials>,
 }
 
@@ -20,6 +24,18 @@ impl RedisUrl {
     #[must_use]
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// Which of their databases; 0 in a cluster.
+    #[must_use]
+    pub fn database(&self) -> u32 {
+        self.database
+    }
+
+    /// Whether to speak TLS, with every one of them.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        self.tls
     }
 
     /// As whom to connect, if the URL says so.
@@ -33,14 +49,15 @@ impl RedisUrl {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Topology {
-    /// One server.
+    /// One server at a port.
     Standalone {
         /// Where it is.
         server: Endpoint,
-        /// Which of its databases.
-        database: u32,
-        /// Whether to speak TLS.
-        tls: bool,
+    },
+    /// One server at a socket of this machine.
+    Unix {
+        /// Where it is.
+        path: PathBuf,
     },
     /// A cluster.
     Cluster {
@@ -53,9 +70,21 @@ pub enum Topology {
         sentinels: Vec<Endpoint>,
         /// What they call the master.
         master: String,
-        /// Which of its databases.
-        database: u32,
     },
+}
+
+impl fmt::Display for Topology {
+    /// Where the servers are, as a person would say it in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standalone { server } => server.fmt(f),
+            Self::Unix { path } => path.display().fmt(f),
+            Self::Cluster { nodes: servers } | Self::Sentinel { sentinels: servers, .. } => {
+                let servers: Vec<String> = servers.iter().map(Endpoint::to_string).collect();
+                f.write_str(&servers.join(", "))
+            }
+        }
+    }
 }
 
 /// A server's address.
@@ -66,6 +95,13 @@ pub struct Endpoint {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
 }
 
 impl Endpoint {
@@ -95,9 +131,12 @@ impl Endpoint {
 }
 
 /// As whom to connect. `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Credentials {
+    #[serde(default)]
     user: Option<String>,
+    #[serde(default)]
     password: Option<String>,
 }
 
@@ -140,25 +179,27 @@ impl FromStr for RedisUrl {
             Some((credentials, servers)) => (Some(Credentials::parse(credentials)?), servers),
             None => (None, authority),
         };
-        let topology = match scheme {
-            "redis" | "rediss" => Topology::Standalone {
-                server: Endpoint::parse(servers, REDIS_PORT)?,
-                database: database(path)?,
-                tls: scheme == "rediss",
-            },
-            "redis+cluster" if path.is_empty() => Topology::Cluster { nodes: endpoints(servers, REDIS_PORT)? },
-            "redis+cluster" => return Err(InvalidRedisUrl::ClusterDatabase),
-            "redis+sentinel" => {
+        let (topology, database) = match scheme {
+            "redis" | "rediss" => {
+                (Topology::Standalone { server: Endpoint::parse(servers, REDIS_PORT)? }, number(path)?)
+            }
+            "redis+unix" if servers.is_empty() => socket(path)?,
+            "redis+unix" => return Err(InvalidRedisUrl::Socket),
+            "redis+cluster" | "rediss+cluster" if path.is_empty() => {
+                (Topology::Cluster { nodes: endpoints(servers, REDIS_PORT)? }, 0)
+            }
+            "redis+cluster" | "rediss+cluster" => return Err(InvalidRedisUrl::ClusterDatabase),
+            "redis+sentinel" | "rediss+sentinel" => {
                 let (master, path) = path.split_once('/').unwrap_or((path, ""));
                 if master.is_empty() {
                     return Err(InvalidRedisUrl::Master);
                 }
                 let sentinels = endpoints(servers, SENTINEL_PORT)?;
-                Topology::Sentinel { sentinels, master: master.to_owned(), database: database(path)? }
+                (Topology::Sentinel { sentinels, master: master.to_owned() }, number(path)?)
             }
             _ => return Err(InvalidRedisUrl::Form),
         };
-        Ok(Self { topology, credentials })
+        Ok(Self { topology, database, tls: scheme.starts_with("rediss"), credentials })
     }
 }
 
@@ -169,8 +210,19 @@ fn endpoints(list: &str, default_port: u16) -> Result<Vec<Endpoint>, InvalidRedi
     list.split(',').map(|server| Endpoint::parse(server, default_port)).collect()
 }
 
-fn database(path: &str) -> Result<u32, InvalidRedisUrl> {
-    if path.is_empty() { Ok(0) } else { path.parse().map_err(|_| InvalidRedisUrl::Database) }
+/// The socket and the database in `path/to.sock?db=1`; the slash before it belongs to the path.
+fn socket(text: &str) -> Result<(Topology, u32), InvalidRedisUrl> {
+    let (path, query) = text.split_once('?').unwrap_or((text, "db=0"));
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| InvalidRedisUrl::Socket)?;
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+        return Err(InvalidRedisUrl::Socket);
+    }
+    let database = query.strip_prefix("db=").filter(|database| !database.is_empty());
+    Ok((Topology::Unix { path: format!("/{path}").into() }, number(database.ok_or(InvalidRedisUrl::Socket)?)?))
+}
+
+fn number(database: &str) -> Result<u32, InvalidRedisUrl> {
+    if database.is_empty() { Ok(0) } else { database.parse().map_err(|_| InvalidRedisUrl::Database) }
 }
 
 impl<'de> Deserialize<'de> for RedisUrl {
@@ -184,11 +236,17 @@ impl<'de> Deserialize<'de> for RedisUrl {
 #[non_exhaustive]
 pub enum InvalidRedisUrl {
     /// It has another form.
-    #[error("a Redis URL begins with redis://, rediss://, redis+cluster:// or redis+sentinel://")]
+    #[error(
+        "a Redis URL begins with redis://, redis+unix://, redis+cluster:// or redis+sentinel://, or with rediss://, \
+         rediss+cluster:// or rediss+sentinel:// for TLS"
+    )]
     Form,
     /// A server is not written as it should be.
     #[error("a server in a Redis URL is written as `host`, `host:port` or `[address]:port`, several with commas")]
     Server,
+    /// A socket is not written as it should be.
+    #[error("a socket in a Redis URL is written as redis+unix:///path/to.sock, with ?db=1 for another database")]
+    Socket,
     /// User or password are not percent-encoded UTF-8.
     #[error("the user and password in a Redis URL must be percent-encoded UTF-8")]
     Credentials,
@@ -218,11 +276,23 @@ mod tests {
     #[test]
     fn one_server_has_a_port_a_database_and_perhaps_tls() {
         let url = parse("redis://db").expect("valid");
-        assert_eq!(*url.topology(), Topology::Standalone { server: at("db", 6379), database: 0, tls: false });
+        assert_eq!(*url.topology(), Topology::Standalone { server: at("db", 6379) });
+        assert_eq!((url.database(), url.tls()), (0, false));
         let url = parse("rediss://u:p%40ss@[::1]:7000/3").expect("valid");
-        assert_eq!(*url.topology(), Topology::Standalone { server: at("::1", 7000), database: 3, tls: true });
+        assert_eq!(*url.topology(), Topology::Standalone { server: at("::1", 7000) });
+        assert_eq!((url.database(), url.tls()), (3, true));
         let credentials = url.credentials().expect("the URL has some");
         assert_eq!((credentials.user(), credentials.password()), (Some("u"), Some("p@ss")));
+    }
+
+    #[test]
+    fn a_socket_has_a_path_and_perhaps_a_database() {
+        let url = parse("redis+unix:///run/redis.sock").expect("valid");
+        assert_eq!(*url.topology(), Topology::Unix { path: "/run/redis.sock".into() });
+        assert_eq!((url.database(), url.tls()), (0, false));
+        let url = parse("redis+unix://u:pw@/run/a%20b.sock?db=2").expect("valid");
+        assert_eq!(*url.topology(), Topology::Unix { path: "/run/a b.sock".into() });
+        assert_eq!((url.database(), url.credentials().and_then(Credentials::user)), (2, Some("u")));
     }
 
     #[test]
@@ -231,14 +301,26 @@ mod tests {
         assert_eq!(*url.topology(), Topology::Cluster { nodes: vec![at("a", 6379), at("b", 7001)] });
         assert_eq!(url.credentials().and_then(Credentials::password), Some("pw"));
         assert_eq!(parse("redis+cluster://a/1"), Err(InvalidRedisUrl::ClusterDatabase));
+        assert!(parse("rediss+cluster://a").expect("valid").tls());
     }
 
     #[test]
     fn sentinels_name_their_master() {
         let url = parse("redis+sentinel://a,b:26380/mymaster/2").expect("valid");
         let sentinels = vec![at("a", 26379), at("b", 26380)];
-        assert_eq!(*url.topology(), Topology::Sentinel { sentinels, master: "mymaster".to_owned(), database: 2 });
+        assert_eq!(*url.topology(), Topology::Sentinel { sentinels, master: "mymaster".to_owned() });
+        assert_eq!((url.database(), url.tls()), (2, false));
         assert_eq!(parse("redis+sentinel://a,b"), Err(InvalidRedisUrl::Master));
+        assert!(parse("rediss+sentinel://a/m").expect("valid").tls());
+    }
+
+    #[test]
+    fn servers_are_shown_as_they_are_written() {
+        for servers in ["db:7000", "[::1]:6379", "a:1, b:2"] {
+            let scheme = if servers.contains(',') { "redis+cluster" } else { "redis" };
+            let url = parse(&format!("{scheme}://u:geheim@{}", servers.replace(' ', ""))).expect("valid");
+            assert_eq!(url.topology().to_string(), servers);
+        }
     }
 
     #[test]
@@ -257,6 +339,13 @@ mod tests {
             ("redis+cluster://a,,b", InvalidRedisUrl::Server),
             ("redis://db/one", InvalidRedisUrl::Database),
             ("redis://%ff@db", InvalidRedisUrl::Credentials),
+            ("rediss+unix:///run/redis.sock", InvalidRedisUrl::Form),
+            ("redis+unix://run/redis.sock", InvalidRedisUrl::Socket),
+            ("redis+unix://", InvalidRedisUrl::Socket),
+            ("redis+unix:///run/", InvalidRedisUrl::Socket),
+            ("redis+unix:///run/redis.sock?x=1", InvalidRedisUrl::Socket),
+            ("redis+unix:///run/redis.sock?db=", InvalidRedisUrl::Socket),
+            ("redis+unix:///run/redis.sock?db=x", InvalidRedisUrl::Database),
         ] {
             assert_eq!(parse(url), Err(why), "{url}");
         }

@@ -1,0 +1,112 @@
+//! Why a store cannot be connected.
+
+use super::outcome::Cause;
+
+/// Why a store cannot be connected. Each says what to do about it, by the key of the configuration, and none holds a
+/// password.
+///
+/// What a server said is in [`source`](std::error::Error::source) alone: it is for who runs the servers, not for
+/// clients.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No server answered within the deadline.
+    #[error(
+        "no usable Redis server at {address} within the deadline: check that `url` is right and the server runs, or \
+         set `deadline` higher"
+    )]
+    Unreachable {
+        /// Where it was looked for, without credentials.
+        address: String,
+        /// What went wrong last, if anything answered at all.
+        source: Option<Cause>,
+    },
+    /// User, password or the user's rights were refused.
+    #[error("the Redis server refuses the user or password: check the credentials in `url` and the user's ACL")]
+    Credentials {
+        /// What the server said.
+        source: Cause,
+    },
+    /// A sentinel refused user or password.
+    #[error("a sentinel refuses the user or password: check `sentinel_credentials`")]
+    SentinelCredentials {
+        /// What the sentinel said.
+        source: Cause,
+    },
+    /// The server is of a release that lacks what the store needs.
+    #[error("the Redis server {}is too old: use Redis 6.2 or later, or Valkey", of(version.as_deref()))]
+    TooOld {
+        /// Which release it is, if it says so.
+        version: Option<String>,
+    },
+    /// It is a node of a cluster.
+    #[error("the Redis server is a node of a cluster: write redis+cluster:// or rediss+cluster:// in `url`")]
+    IsCluster,
+    /// It is no node of a cluster.
+    #[error("the Redis server is no node of a cluster: write redis:// or rediss:// in `url`")]
+    IsNoCluster,
+    /// It is a sentinel.
+    #[error("the server is a sentinel: write redis+sentinel://…/<master> or rediss+sentinel://…/<master> in `url`")]
+    IsSentinel,
+    /// It is no sentinel.
+    #[error("the server is no sentinel: name the sentinels and their port, commonly 26379, in `url`")]
+    IsNoSentinel,
+    /// The sentinels answer, and watch over no master of this name.
+    #[error("the sentinels know no master of the name `{master}`: check the end of `url`")]
+    UnknownMaster {
+        /// The name.
+        master: String,
+    },
+    /// The database does not exist or may not be used.
+    #[error("the Redis server refuses the database {database}: check the number in `url`")]
+    Database {
+        /// Its number.
+        database: u32,
+        /// What the server said.
+        source: Cause,
+    },
+    /// TLS is asked for, and not compiled in.
+    #[error("`url` asks for TLS, and this program was built without it: enable the feature `tls` of session-redis")]
+    NoTls,
+    /// A file for TLS cannot be used.
+    #[error("cannot use the file of `tls.{key}`: name a readable PEM file{}", holding(key))]
+    TlsFile {
+        /// Which of `ca`, `certificate` and `key`.
+        key: &'static str,
+        /// Why not.
+        source: Cause,
+    },
+    /// There are settings for TLS, and no TLS.
+    #[error("`tls` is set, and `url` does not ask for TLS: write rediss:// with an `s`")]
+    TlsUnused,
+    /// Only one of a client's certificate and its key was given.
+    #[error("`tls.certificate` and `tls.key` belong together: set both or none")]
+    TlsPair,
+    /// TLS itself failed: one side does not trust the other.
+    #[error(
+        "TLS with the Redis server failed: check that `tls.ca` signed its certificate, that the certificate names the \
+         host in `url`, and whether it wants `tls.certificate`"
+    )]
+    Tls {
+        /// Why.
+        source: Cause,
+    },
+    /// The server refuses to be spoken to.
+    #[error("the Redis server refuses the connection")]
+    Refused {
+        /// What it said.
+        source: Cause,
+    },
+}
+
+fn of(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| format!("({version}) "))
+}
+
+fn holding(key: &str) -> &'static str {
+    match key {
+        "ca" => " of the certificate authorities to trust",
+        "certificate" => " of this client's certificate",
+        _ => " of this client's private key",
+    }
+}

@@ -1,0 +1,189 @@
+//! What an attempt came to, and what follows from it.
+//!
+//! Every attempt ends in one of three classes. This table is all there is to it:
+//!
+//! | what was seen | class | what follows |
+//! | --- | --- | --- |
+//! | no connection, or one that was refused by the handshake for now | not executed | back off, try again |
+//! | `LOADING`, `BUSY`, `MISCONF`, `TRYAGAIN`, `CLUSTERDOWN` | not executed | back off, try again |
+//! | `READONLY`, `NOREPLICAS`, `MASTERDOWN` | not executed | leave this connection: the master may be elsewhere |
+//! | `NOSCRIPT` | not executed | again at once, with the script's text |
+//! | `MOVED` | not executed | again at once, at the node it names |
+//! | `ASK` | not executed | the steps it answers, at once, at the node it names, after `ASKING` |
+//! | any of these, while another step of the request that writes was answered | unknown | the same |
+//! | the connection broke or stayed silent after the request was handed over | unknown | leave this connection |
+//! | the attempt's time was over, though the connection lives | unknown | try again |
+//! | `OOM` | refused | [`Failure::Full`] |
+//! | `NOAUTH`, `WRONGPASS`, `NOPERM`, `CROSSSLOT`, `EXECABORT`, `ERR` | refused | [`Failure::Refused`] |
+//! | any other error, such as `WRONGTYPE` | – | it stays in its step's place |
+//!
+//! *Not executed* and *unknown* are tried again until the time is over; every request of ours is safe to repeat.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redis::{ServerError, Value};
+use session_core::BoxError;
+
+use super::request::Request;
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was not answered in time, or the servers refuse to work for now.
+    Unavailable {
+        /// Whether it may have been executed without our learning its answer.
+        maybe_applied: bool,
+        /// What went wrong last.
+        source: Option<BoxError>,
+    },
+    /// The server is out of memory, and executed nothing.
+    Full,
+    /// The server refuses it for good: trying again does not help.
+    Refused {
+        /// What the server said.
+        source: BoxError,
+    },
+}
+
+/// An error that all who waited for the same thing get.
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A reply for each step.
+    Answered(Vec<Value>),
+    /// Nothing that can be handed back, but trying again may help.
+    Again {
+        /// Whether some of it may have been executed.
+        unknown: bool,
+        /// Why.
+        cause: Cause,
+        /// What to do first.
+        then: Then,
+    },
+    /// The server is out of memory.
+    Full(ServerError),
+    /// The server refuses it for good.
+    Refused(Cause),
+}
+
+/// What to do before trying again.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Wait a little.
+    Wait,
+    /// Leave this connection, and wait a little.
+    Leave,
+    /// Send the text of the scripts.
+    SendTexts,
+    /// Go to the node at this address, which has the slot now.
+    Move(String),
+    /// Ask the node at this address for the steps that were not answered.
+    Ask {
+        /// Where it is.
+        to: String,
+        /// The replies so far.
+        replies: Vec<Value>,
+    },
+}
+
+/// What an error that a server answered means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not executed: wait.
+    Wait,
+    /// Not executed: leave the connection.
+    Leave,
+    /// Not executed: the script is not known.
+    UnknownScript,
+    /// Not executed: the slot is elsewhere.
+    Moved,
+    /// Not executed: the key may be elsewhere.
+    Ask,
+    /// Refused: no memory.
+    Full,
+    /// Refused for good.
+    Refused,
+    /// A matter between the step and whoever sent it.
+    Step,
+}
+
+impl Verdict {
+    /// Judges an error that a server answered.
+    pub(crate) fn on(error: &ServerError) -> Self {
+        match code(error) {
+            "LOADING" | "BUSY" | "MISCONF" | "TRYAGAIN" | "CLUSTERDOWN" => Self::Wait,
+            "READONLY" | "NOREPLICAS" | "MASTERDOWN" => Self::Leave,
+            "NOSCRIPT" => Self::UnknownScript,
+            "MOVED" => Self::Moved,
+            "ASK" => Self::Ask,
+            "OOM" => Self::Full,
+            "ERR" if error.details().is_some_and(|text| text.starts_with("max number of clients")) => Self::Wait,
+            "NOAUTH" | "WRONGPASS" | "NOPERM" | "CROSSSLOT" | "EXECABORT" | "ERR" => Self::Refused,
+            _ => Self::Step,
+        }
+    }
+}
+
+/// The code of an error. Before 7.0, what a script was refused is told within the text: `-READONLY` of
+/// `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …`.
+fn code(error: &ServerError) -> &str {
+    let outer = error.code();
+    if outer != "ERR" && !outer.starts_with('@') {
+        return outer;
+    }
+    let text = error.details().unwrap_or_default();
+    let in_script = outer.starts_with('@') || text.contains("user_script");
+    let named = |word: &'_ str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let inner = text.split_ascii_whitespace().filter_map(|word| word.strip_prefix('-')).find(|word| named(word));
+    inner.filter(|_| in_script).unwrap_or("ERR")
+}
+
+/// Judges the replies to a request.
+pub(crate) fn judge(request: &Request, replies: Vec<Value>) -> Outcome {
+    let decisive = replies.iter().find_map(|reply| match reply {
+        Value::ServerError(error) => match Verdict::on(error) {
+            Verdict::Step => None,
+            verdict => Some((verdict, error.clone())),
+        },
+        _ => None,
+    });
+    let Some((verdict, error)) = decisive else { return Outcome::Answered(replies) };
+    let then = match verdict {
+        Verdict::Full => return Outcome::Full(error),
+        Verdict::Refused | Verdict::Step => return Outcome::Refused(Arc::new(Answered(error))),
+        Verdict::Wait => Then::Wait,
+        Verdict::Leave => Then::Leave,
+        Verdict::UnknownScript => Then::SendTexts,
+        Verdict::Moved => address(&error).map_or(Then::Wait, Then::Move),
+        Verdict::Ask => match address(&error) {
+            Some(to) => return ask(to, replies, error),
+            None => Then::Wait,
+        },
+    };
+    Outcome::Again { unknown: request.wrote(&replies), cause: Arc::new(Answered(error)), then }
+}
+
+fn ask(to: String, replies: Vec<Value>, error: ServerError) -> Outcome {
+    Outcome::Again { unknown: false, cause: Arc::new(Answered(error)), then: Then::Ask { to, replies } }
+}
+
+/// The address in `MOVED 3999 127.0.0.1:6381`. The host can be missing: then it is the one that was asked.
+fn address(error: &ServerError) -> Option<String> {
+    error.details()?.split_ascii_whitespace().nth(1).map(str::to_owned)
+}
+
+/// An error that a server answered.
+#[derive(Debug)]
+pub(crate) struct Answered(pub(crate) ServerError);
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered {}", self.0.code())?;
+        self.0.details().map_or(Ok(()), |text| write!(f, " {text}"))
+    }
+}
+
+impl std::error::Error for Answered {}

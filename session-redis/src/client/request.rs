@@ -1,0 +1,119 @@
+//! What goes to a server and what comes back.
+
+use std::ops::Range;
+
+use redis::{Arg, Cmd, Pipeline, Script, Value};
+
+/// What goes to the server in one round trip. All its keys are in one slot.
+///
+/// A script must not stand between `MULTI` and `EXEC`: it is atomic by itself, and its `NOSCRIPT` would be hidden in
+/// the answer of `EXEC`.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    slot: u16,
+    steps: Pipeline,
+    scripts: Vec<(usize, &'static Script)>,
+    alone: bool,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// One reply for each step, in order. A step's own error, such as `WRONGTYPE`, is a `ServerError` in its place.
+    pub(crate) replies: Vec<Value>,
+    /// Whether an earlier attempt may have been executed without our learning its answer.
+    pub(crate) uncertain: bool,
+}
+
+impl Request {
+    /// A request without steps, for keys in this slot. Only a cluster looks at it.
+    pub(crate) fn new(slot: u16) -> Self {
+        Self { slot, steps: Pipeline::with_capacity(4), scripts: Vec::new(), alone: false }
+    }
+
+    /// Adds a command.
+    pub(crate) fn command(mut self, command: Cmd) -> Self {
+        self.steps.add_command(command);
+        self
+    }
+
+    /// Adds a script: by its hash, and again with its text if the server does not know it.
+    pub(crate) fn script(mut self, script: &'static Script, keys: &[&str], args: &[&[u8]]) -> Self {
+        let bytes = keys.iter().map(|key| key.len()).sum::<usize>() + args.iter().map(|arg| arg.len()).sum::<usize>();
+        let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 7 + 40 + 4 + bytes);
+        command.arg("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys).arg(args);
+        self.scripts.push((self.steps.len(), script));
+        self.command(command)
+    }
+
+    /// Sends it over a connection of its own at each node, so that a command that blocks (`WAIT`) holds up nobody else.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    pub(crate) fn slot(&self) -> u16 {
+        self.slot
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    pub(crate) fn steps(&self) -> &Pipeline {
+        &self.steps
+    }
+
+    /// The steps with scripts' texts in place of their hashes.
+    pub(crate) fn with_texts(&self) -> Pipeline {
+        let mut steps = Pipeline::with_capacity(self.steps.len());
+        for (index, command) in self.steps.cmd_iter().enumerate() {
+            steps.add_command(self.with_text(index, command));
+        }
+        steps
+    }
+
+    fn with_text(&self, index: usize, command: &Cmd) -> Cmd {
+        let Some((_, script)) = self.scripts.iter().find(|(step, _)| *step == index) else { return command.clone() };
+        let load = Cmd::load_script(script);
+        let mut eval = redis::cmd("EVAL");
+        for argument in load.args_iter().skip(2).chain(command.args_iter().skip(2)) {
+            if let Arg::Simple(argument) = argument {
+                eval.arg(argument);
+            }
+        }
+        eval
+    }
+
+    /// Whether a step that can write was executed, going by its reply.
+    pub(crate) fn wrote(&self, replies: &[Value]) -> bool {
+        let failed = |reply: &Value| matches!(reply, Value::ServerError(_));
+        let mut steps = self.steps.cmd_iter().zip(replies).enumerate();
+        steps.any(|(index, (command, reply))| {
+            let transaction = self.transaction(index);
+            let done = transaction.and_then(|steps| replies.get(steps.end - 1)).unwrap_or(reply);
+            !failed(done) && !READS.contains(&name(command))
+        })
+    }
+
+    /// From `MULTI` to `EXEC`, if this step is within.
+    pub(crate) fn transaction(&self, step: usize) -> Option<Range<usize>> {
+        let names: Vec<&[u8]> = self.steps.cmd_iter().map(name).collect();
+        let start = names[..=step].iter().rposition(|name| *name == b"MULTI")?;
+        let end = start + names[start..].iter().position(|name| *name == b"EXEC")?;
+        (step <= end).then_some(start..end + 1)
+    }
+}
+
+/// Commands that change nothing when they are executed.
+const READS: [&[u8]; 18] = [
+    b"DBSIZE", b"EXISTS", b"GET", b"HGET", b"HGETALL", b"HLEN", b"HMGET", b"INFO", b"PING", b"PTTL", b"SCAN", b"TIME",
+    b"TYPE", b"WAIT", b"ZCARD", b"ZCOUNT", b"ZRANGE", b"ZSCORE",
+];
+
+fn name(command: &Cmd) -> &[u8] {
+    match command.args_iter().next() {
+        Some(Arg::Simple(name)) => name,
+        _ => &[],
+    }
+}

@@ -1,0 +1,98 @@
+//! What things are called in Redis.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use session_core::{Owner, PrincipalId, SessionId};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::KeyPrefix;
+
+/// What things are called in Redis: nothing from outside is part of a key, only hashes of it.
+///
+/// All keys of a principal have one hash tag and are therefore in one slot of a cluster, so that whatever concerns
+/// several of their sessions is atomic. Each anonymous session has a tag of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: KeyPrefix,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: KeyPrefix) -> Self {
+        Self { prefix }
+    }
+
+    /// The hash that holds a session.
+    pub(crate) fn session(&self, id: &SessionId) -> String {
+        let locator = hashed("locator", id.locator.as_bytes());
+        match &id.owner {
+            Owner::Anonymous => format!("{}:{{a{locator}}}:s:{locator}", self.prefix),
+            Owner::Principal(principal) => format!("{}:{{{}}}:s:{locator}", self.prefix, tag(principal)),
+        }
+    }
+
+    /// The sorted set of a principal's sessions.
+    pub(crate) fn index(&self, principal: &PrincipalId) -> String {
+        format!("{}:{{{}}}:x", self.prefix, tag(principal))
+    }
+
+    /// The pattern that all sessions match, and nothing else.
+    pub(crate) fn sessions(&self) -> String {
+        format!("{}:{{*}}:s:*", self.prefix)
+    }
+}
+
+/// The slot of a key with a hash tag.
+pub(crate) fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag);
+    crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % 16384
+}
+
+fn tag(principal: &PrincipalId) -> String {
+    format!("o{}", hashed("owner", principal.as_bytes()))
+}
+
+/// 22 characters of base64url: half of a SHA-256.
+fn hashed(domain: &str, bytes: &[u8]) -> String {
+    let hash = Sha256::new().chain_update(domain).chain_update(bytes).finalize();
+    URL_SAFE_NO_PAD.encode(&hash[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use session_core::SessionName;
+
+    use super::*;
+
+    fn id(owner: Owner) -> SessionId {
+        SessionId { owner, locator: SessionName::mint().locator() }
+    }
+
+    #[test]
+    fn what_one_principal_has_is_in_one_slot() {
+        let keys = Keys::new(KeyPrefix::default());
+        let alice = Owner::principal("https://issuer.example", "alice");
+        let index = keys.index(alice.as_principal().expect("a principal"));
+        for _ in 0..100 {
+            let key = keys.session(&id(alice));
+            assert_eq!(slot(&key), slot(&index));
+        }
+        let slots: std::collections::BTreeSet<u16> =
+            (0..100).map(|_| slot(&keys.session(&id(Owner::Anonymous)))).collect();
+        assert!(slots.len() > 90, "anonymous sessions are spread: {} slots for a hundred", slots.len());
+    }
+
+    #[test]
+    fn the_slot_is_that_of_the_tag() {
+        // From the cluster specification: CRC16("123456789") is 0x31C3.
+        assert_eq!(slot("123456789"), 0x31C3 % 16384);
+        assert_eq!(slot("a:{123456789}:b"), 0x31C3 % 16384);
+    }
+
+    #[test]
+    fn no_part_of_a_name_is_part_of_a_key() {
+        let keys = Keys::new("shop".parse().expect("a prefix"));
+        let id = id(Owner::Anonymous);
+        let key = keys.session(&id);
+        assert!(key.starts_with("shop:{a") && !key.contains(&id.locator.to_string()), "{key}");
+    }
+}

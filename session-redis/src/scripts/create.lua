@@ -1,0 +1,132 @@
+-- Creates a session, once however often it arrives.
+-- KEYS: session; for a principal their index, then the sessions that may go for it.
+-- ARGV: id of this creation, the latest time for it, absolute lifetime, idle timeout, how many keys the server may hold
+--   or '', locator; for a principal the limits (sessions, interval and tolerance of the rate or '', idleness for making
+--   room); '1' if the directory is set; then fields (count; name, value), grants (count; name, mode, lifetime, label),
+--   then the locators of those who may go.
+-- Answers 'ok', time, and who went: locator and why ('live', 'idle' or the deadline); or why not.
+
+local DAY = 24 * 60 * 60 * 1000
+
+local key, index, id, latest = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
+local absolute, idle, room, locator = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local at = clock()
+
+local there = redis.pcall('HMGET', key, 'd', 'k', 'c')
+if there.err then
+  local marker = redis.pcall('GET', key)
+  if type(marker) == 'string' and string.sub(marker, 1, #id + 7) == 'ended ' .. id .. ' ' then
+    return fence(key) or {'ended'}
+  end
+elseif (tonumber(there[1]) or 0) > at then
+  local own = string.sub(there[2] or '', 1, #id + 1) == id .. ':'
+  return fence(key) or (own and {'own', tonumber(there[3])}) or {'exists'}
+end
+if at > latest then
+  return fence(key) or {'late', at}
+end
+
+local deadline = at + absolute
+local add, gone = {}, {}
+local fields_from = 12
+local victims_from = fields_from + 2 + 2 * tonumber(ARGV[fields_from])
+victims_from = victims_from + 4 * tonumber(ARGV[victims_from - 1])
+
+if index then
+  local cap, interval, tolerance = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+  add = {'ZADD', index, whole(deadline), locator}
+  local last = redis.call('ZSCORE', index, 'rate')
+  local held = redis.call('ZCARD', index) - (last and 1 or 0)
+  if interval then
+    local arrival = math.max(tonumber(last or 0), at)
+    if arrival - tolerance > at then
+      return fence(key) or {'rate', arrival - tolerance - at}
+    end
+    add[#add + 1] = whole(arrival + interval)
+    add[#add + 1] = 'rate'
+  end
+
+  local function leave(locator, why)
+    held = held - 1
+    gone[#gone + 1] = locator
+    gone[#gone + 1] = why
+  end
+  local function why_expired(score)
+    return tonumber(score) <= at and whole(score) or 'idle'
+  end
+  local before = redis.call('ZSCORE', index, locator)
+  if before then
+    leave(locator, why_expired(before))
+  end
+  for victim = 3, #KEYS do
+    local locator = ARGV[victims_from + victim - 3]
+    local score = redis.call('ZSCORE', index, locator)
+    if score then
+      local field = redis.pcall('HMGET', KEYS[victim], 'd', 'i', 'l')
+      if field.err or (tonumber(field[1]) or 0) <= at then
+        leave(locator, why_expired(score))
+      else
+        local idle = field[3] and at - field[3] or field[2] - redis.call('PTTL', KEYS[victim])
+        if idle >= tonumber(ARGV[10]) then
+          leave(locator, 'live')
+        end
+      end
+    end
+  end
+  if held >= cap then
+    return fence(key) or {'cap'}
+  end
+end
+if room ~= '' and redis.call('DBSIZE') >= tonumber(room) then
+  return fence(key) or {'crowded'}
+end
+
+local set = {'HSET', key, 'f', '1', 'c', whole(at), 'd', whole(deadline), 'i', ARGV[4], 'v', '1', 'k', id .. ':' .. ARGV[2]}
+local function put(name, value)
+  set[#set + 1] = name
+  set[#set + 1] = value
+end
+if ARGV[11] == '1' then
+  put('set', whole(at))
+end
+for field = fields_from + 1, fields_from + 2 * tonumber(ARGV[fields_from]), 2 do
+  put(ARGV[field], ARGV[field + 1])
+end
+local grants_from = fields_from + 1 + 2 * tonumber(ARGV[fields_from])
+for grant = grants_from + 1, victims_from - 1, 4 do
+  local ends_at = at + tonumber(ARGV[grant + 2])
+  put(ARGV[grant], ARGV[grant + 1] .. ':' .. whole(ends_at) .. ':' .. ARGV[grant + 3])
+end
+
+-- What needs memory comes first: a server without any refuses the first write of a script and none after it.
+if there.err or there[1] or redis.call('EXISTS', key) == 1 then
+  local refusal = refused(redis.pcall('UNLINK', key))
+  if refusal then
+    return refusal
+  end
+end
+local refusal = refused(redis.pcall(unpack(set)))
+if refusal then
+  return refusal
+end
+slide(key, idle, deadline, at)
+if index then
+  for victim = 3, #KEYS do
+    for went = 1, #gone, 2 do
+      if gone[went] == ARGV[victims_from + victim - 3] then
+        local field = redis.pcall('HGET', KEYS[victim], 'k')
+        bury(KEYS[victim], type(field) == 'string' and field, '-', at, 0)
+      end
+    end
+  end
+  for went = 1, #gone, 2 do
+    redis.call('ZREM', index, gone[went])
+  end
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(at - DAY))
+  redis.call(unpack(add))
+  local stay = math.max(tonumber(add[3]), tonumber(add[5] or 0)) - at + DAY
+  if redis.call('PTTL', index) < stay then
+    redis.call('PEXPIRE', index, whole(stay))
+  end
+end
+return {'ok', at, unpack(gone)}

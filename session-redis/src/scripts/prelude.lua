@@ -1,0 +1,56 @@
+-- Shared by all scripts, which follow it. Time is this server's alone, in milliseconds.
+
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- The error that a command was refused with, its code first: 6.2 puts the script's line before it.
+local function refused(reply)
+  if type(reply) == 'table' and reply.err then
+    return redis.error_reply((string.gsub(reply.err, '^@[^:]*: %d+: %-?', '')))
+  end
+end
+
+-- Writes nothing. A node that may no longer write refuses even that, and what it would have answered is not believed.
+local function fence(key)
+  local reply = redis.pcall('HDEL', key, '-')
+  if type(reply) == 'table' and reply.err and not string.find(reply.err, 'WRONGTYPE', 1, true) then
+    return refused(reply)
+  end
+end
+
+-- What a grant allows, and until when. The owner needs none and is asked for with an empty name.
+local function right(name, grant, deadline)
+  if name == '' then
+    return 'rw', deadline
+  end
+  local mode, ends_at = string.match(grant or '', '^(r[wo]):(%d+)')
+  return mode, tonumber(ends_at)
+end
+
+-- Begins the idle timeout anew. The key ends no later than the session. Once that is sooner than the idle timeout, its
+-- end no longer tells when it was used last, and a field does: after the first write, which needs no memory.
+local function slide(key, idle, deadline, at)
+  if deadline - at >= idle then
+    return refused(redis.pcall('PEXPIRE', key, whole(idle)))
+  end
+  return refused(redis.pcall('PEXPIRE', key, whole(deadline - at)))
+    or refused(redis.pcall('HSET', key, 'l', whole(at)))
+end
+
+-- Ends a session. A marker stays while a creation of it that was delayed on its way could still arrive, and as long as
+-- whoever ended it may ask again.
+local function bury(key, creation, ender, at, stay)
+  redis.call('UNLINK', key)
+  local id, latest = string.match(creation or '', '^(%x+:%d+):(%d+)$')
+  local left = math.max((tonumber(latest) or 0) - at, stay)
+  if left > 0 then
+    redis.call('SET', key, 'ended ' .. (id or '-') .. ' ' .. ender, 'PX', whole(left))
+  end
+end
+

@@ -1,0 +1,112 @@
+//! The store, as the contract has it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
+use session_core::{
+    Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
+    Updated,
+};
+
+use crate::census::Census;
+use crate::client::{Client, ConnectError, Request};
+use crate::clock::ServerClock;
+use crate::config::RedisConfig;
+use crate::keys::Keys;
+use crate::sessions::Sessions;
+use crate::turns::Turns;
+use crate::writer::Writer;
+
+/// Sessions kept in Redis or Valkey, where any number of processes share them.
+///
+/// It is a handle: clones are the same store, and share their connections. Each operation on one session takes one
+/// round trip, and answers within the configured deadline.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Sessions>);
+
+impl RedisStore {
+    /// Connects to the servers of a configuration. Needs a `tokio` runtime with its timers and I/O enabled.
+    ///
+    /// From then on the store connects again by itself, however long its servers were away.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says what to change.
+    pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+        let client = Client::connect(&config).await?;
+        let masters = client.masters(client.deadline()).await.map_or(1, |masters| masters.len());
+        Ok(Self::new(client, masters, config))
+    }
+
+    /// Uses a connection to one server that the caller owns. What the configuration says of servers and connections
+    /// is not looked at; the rest is.
+    ///
+    /// The connection is not made anew: once it is lost, every operation is [`StoreError::Unavailable`].
+    #[must_use]
+    pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
+        Self::new(Client::from_connection(connection, config.deadline), 1, config)
+    }
+
+    fn new(client: Client, masters: usize, config: RedisConfig) -> Self {
+        Self(Arc::new(Sessions {
+            client,
+            keys: Keys::new(config.key_prefix),
+            limits: config.limits,
+            deadline: config.deadline,
+            durability: config.durability,
+            writer: Writer::new(),
+            turns: Turns::default(),
+            clock: ServerClock::default(),
+            census: Census::new(masters),
+        }))
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("client", &self.0.client).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
+        self.0.create(&new).await
+    }
+
+    async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
+        self.0.load(key, load).await
+    }
+
+    async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
+        self.0.update(key, &change).await
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
+        self.0.list(owner, &page).await
+    }
+
+    async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
+        self.0.end_all(owner).await
+    }
+
+    async fn count(&self, max_staleness: Duration) -> Result<u64, StoreError> {
+        self.0.count(max_staleness, self.0.client.deadline()).await
+    }
+
+    async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {
+        self.0.why_absent(key).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+}

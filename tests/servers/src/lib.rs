@@ -8,15 +8,23 @@
 //! log of the server.
 
 mod flavor;
-mod proxy;
 mod server;
+
+mod sentinels;
+
+mod certificates;
+mod monitor;
+mod proxy;
 
 mod patience;
 mod port;
 mod process;
 
+pub use certificates::Certificates;
 pub use flavor::Flavor;
+pub use monitor::{Command, Monitor};
 pub use patience::eventually;
 pub use port::free_port;
 pub use proxy::{Proxy, Traffic};
+pub use sentinels::{Sentinels, SentinelsBuilder};
 pub use server::{Server, ServerBuilder};

@@ -14,13 +14,14 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::certificates::Certificates;
 use crate::flavor::Flavor;
 use crate::patience::PATIENCE;
 use crate::port::free_port;
 use crate::process::Process;
 
 /// Who gives the commands of [`Server::cli`], whatever password or users a test sets.
-const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &str = "operator";
 
 /// A server with a folder, a port and a unix socket of its own. It is killed when dropped.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Server {
     folder: TempDir,
     port: u16,
     password: Option<String>,
+    tls_port: Option<u16>,
+    mode: Mode,
     process: Mutex<Process>,
 }
 
@@ -46,6 +49,13 @@ impl Server {
     #[must_use]
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
+    }
+
+    /// A sentinel with lines of its configuration.
+    pub(crate) fn sentinel(flavor: &Flavor, lines: &str) -> ServerBuilder {
+        let mut sentinel = Self::builder().flavor(flavor);
+        sentinel.config.push_str(lines);
+        ServerBuilder { mode: Mode::Sentinel, ..sentinel }
     }
 
     /// Its program.
@@ -75,8 +85,32 @@ impl Server {
     /// The same for another address that leads to it, such as that of a [`Proxy`](crate::Proxy).
     #[must_use]
     pub fn url_at(&self, addr: SocketAddr) -> String {
-        let user = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{user}{addr}")
+        format!("redis://{}{addr}", self.credentials())
+    }
+
+    /// Its address as `rediss://`, with the password if it has one.
+    ///
+    /// # Panics
+    ///
+    /// If it was built without [`tls`](ServerBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("rediss://{}127.0.0.1:{}", self.credentials(), self.tls_port())
+    }
+
+    /// Its port for TLS on 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// If it was built without [`tls`](ServerBuilder::tls).
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port.expect("a server built with `tls`")
+    }
+
+    /// The part of a URL before the address.
+    pub(crate) fn credentials(&self) -> String {
+        self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default()
     }
 
     /// Its unix socket.
@@ -126,7 +160,7 @@ impl Server {
     pub fn launch(&self) {
         let mut process = self.process();
         process.kill();
-        *process = spawn(&self.flavor, self.folder.path());
+        *process = spawn(&self.flavor, self.mode, self.folder.path());
     }
 
     /// Waits until it answers `PING`, which it refuses while it loads its data.
@@ -212,8 +246,8 @@ impl Server {
         seconds.map(|(_, value)| Duration::from_secs_f64(value.parse().expect("a time in seconds"))).sum()
     }
 
-    /// A connection of the operator, over the unix socket.
-    pub(crate) fn operator(&self) -> Client {
+    /// The operator, over the unix socket.
+    fn operator(&self) -> Client {
         let socket = self.socket_path();
         let url = format!("redis+unix://{}?user={OPERATOR}&pass={OPERATOR}", socket.display());
         Client::open(url).expect("a path is an address")
@@ -250,6 +284,16 @@ pub struct ServerBuilder {
     flavor: Option<Flavor>,
     password: Option<String>,
     config: String,
+    tls: bool,
+    mode: Mode,
+}
+
+/// What the program is started as.
+#[derive(Clone, Copy, Debug, Default)]
+enum Mode {
+    #[default]
+    Server,
+    Sentinel,
 }
 
 impl ServerBuilder {
@@ -267,11 +311,24 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the password of the user `default`.
+    /// Sets the password of the user `default`, for its clients and its replicas.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
-        self.config("requirepass", password)
+        self.config("requirepass", password).config("masterauth", password)
+    }
+
+    /// Lets it listen for TLS too, on a port of its own. It asks clients for a certificate but takes those without
+    /// one; `tls-auth-clients` with `yes` refuses them.
+    ///
+    /// The 6.2 of the tests is built without TLS and does not start with this.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = true;
+        self.config("tls-cert-file", certificates.server().to_string_lossy())
+            .config("tls-key-file", certificates.server_key().to_string_lossy())
+            .config("tls-ca-cert-file", certificates.authority().to_string_lossy())
+            .config("tls-auth-clients", "optional")
     }
 
     /// Adds a user with rules as `ACL SETUSER` takes them, such as `on >secret ~app:* +get`.
@@ -304,26 +361,33 @@ impl ServerBuilder {
         let flavor = self.flavor.clone().unwrap_or_default();
         let folder = tempfile::Builder::new().prefix("session-server-").tempdir().expect("a folder for the server");
         let port = free_port();
-        fs::write(config_path(folder.path()), self.lines(folder.path(), port)).expect("the folder was just made");
-        let process = Mutex::new(spawn(&flavor, folder.path()));
-        Server { flavor, folder, port, password: self.password.clone(), process }
+        let tls_port = self.tls.then(free_port);
+        fs::write(config_path(folder.path()), self.lines(folder.path(), port, tls_port)).expect("the folder is new");
+        let process = Mutex::new(spawn(&flavor, self.mode, folder.path()));
+        Server { flavor, folder, port, password: self.password.clone(), tls_port, mode: self.mode, process }
     }
 
-    fn lines(&self, folder: &Path, port: u16) -> String {
+    fn lines(&self, folder: &Path, port: u16, tls_port: Option<u16>) -> String {
         format!(
-            "bind 127.0.0.1\nport {port}\ndir {folder}\nunixsocket {folder}/socket\nsave \"\"\n\
+            "bind 127.0.0.1\nport {port}\n{tls}dir {folder}\nunixsocket {folder}/socket\n{server}\
              user {OPERATOR} on >{OPERATOR} ~* &* +@all\n{config}",
+            tls = tls_port.map(|port| format!("tls-port {port}\n")).unwrap_or_default(),
             folder = folder.display(),
+            server = if let Mode::Server = self.mode { "save \"\"\nrepl-diskless-sync-delay 0\n" } else { "" },
             config = self.config,
         )
     }
 }
 
-fn spawn(flavor: &Flavor, folder: &Path) -> Process {
+fn spawn(flavor: &Flavor, mode: Mode, folder: &Path) -> Process {
     let log = File::options().create(true).append(true).open(log_path(folder)).expect("the folder is the server's");
     let again = log.try_clone().expect("a file has more than one handle");
     let mut command = Command::new(flavor);
-    Process::spawn(command.arg(config_path(folder)).stdin(Stdio::null()).stdout(log).stderr(again))
+    command.arg(config_path(folder));
+    if let Mode::Sentinel = mode {
+        command.arg("--sentinel");
+    }
+    Process::spawn(command.stdin(Stdio::null()).stdout(log).stderr(again))
 }
 
 fn config_path(folder: &Path) -> PathBuf {

@@ -10,6 +10,7 @@
 mod flavor;
 mod server;
 
+mod cluster;
 mod sentinels;
 
 mod certificates;
@@ -21,6 +22,7 @@ mod port;
 mod process;
 
 pub use certificates::Certificates;
+pub use cluster::{Cluster, ClusterBuilder, Migration};
 pub use flavor::Flavor;
 pub use monitor::{Command, Monitor};
 pub use patience::eventually;

@@ -43,6 +43,15 @@ struct Switches {
     eat_after: Vec<u8>,
     /// Connections of an earlier round are closed.
     round: u64,
+    /// Connections of an earlier round that lost bytes are closed.
+    lost_round: u64,
+}
+
+impl Switches {
+    fn to(target: SocketAddr) -> Self {
+        let (cut_off, eat_after) = (Vec::new(), Vec::new());
+        Self { target, fault: Fault::None, cut_off, replies_to_eat: 0, eat_after, round: 0, lost_round: 0 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +77,7 @@ impl Proxy {
             }
         };
         let addr = listener.local_addr().expect("it is bound");
-        let fault = Fault::None;
-        let switches = Switches { target, fault, cut_off: vec![], replies_to_eat: 0, eat_after: vec![], round: 0 };
-        let switches = watch::Sender::new(switches);
+        let switches = watch::Sender::new(Switches::to(target));
         let traffic = Arc::<Traffic>::default();
         let accepting = tokio::spawn(accept(listener, addr, switches.clone(), traffic.clone())).abort_handle();
         Self { addr, switches, traffic, accepting }
@@ -140,6 +147,11 @@ impl Proxy {
     /// Closes all connections.
     pub fn close_all(&self) {
         self.switches.send_modify(|switches| switches.round += 1);
+    }
+
+    /// Closes the connections that lost bytes, which would never pass any again.
+    pub fn close_lost(&self) {
+        self.switches.send_modify(|switches| switches.lost_round += 1);
     }
 
     /// Loses replies, `times` times: the server gets and executes all that was sent on the connection, the client gets

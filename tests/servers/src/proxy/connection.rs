@@ -55,8 +55,10 @@ impl Connection {
     /// Runs until a side closes it, or the proxy does.
     pub(super) async fn run(self, client: TcpStream) {
         let mut switches = self.switches.subscribe();
-        let round = switches.borrow().round;
-        let closed = switches.wait_for(|switches| switches.round != round);
+        let (round, lost_round) = (switches.borrow().round, switches.borrow().lost_round);
+        let closed = switches.wait_for(|switches| {
+            switches.round != round || switches.lost_round != lost_round && self.lost.load(Ordering::Relaxed)
+        });
         tokio::select! { _ = closed => {}, _ = self.pass(client) => {} }
     }
 

@@ -1,5 +1,8 @@
 //! What an operator can set.
 
+#[cfg(feature = "redis")]
+mod redis;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -8,6 +11,9 @@ use std::time::Duration;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
+
+#[cfg(feature = "redis")]
+pub use self::redis::RedisSettings;
 
 /// What an operator can set. Every field has a default; an unknown key is refused by its name.
 ///
@@ -52,6 +58,9 @@ pub struct Config {
     pub body_limit: usize,
     /// How much clients can make the store keep.
     pub limits: LimitsConfig,
+    /// How the servers are used, where the store is one of servers.
+    #[cfg(feature = "redis")]
+    pub redis: RedisSettings,
     /// How the binary writes its log.
     pub log_format: LogFormat,
 }
@@ -81,6 +90,8 @@ impl Default for Config {
             allowed_origins: list(&["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]),
             body_limit: 4 * 1024 * 1024,
             limits: LimitsConfig::default(),
+            #[cfg(feature = "redis")]
+            redis: RedisSettings::default(),
             log_format: LogFormat::Text,
         }
     }
@@ -142,13 +153,14 @@ impl From<&LimitsConfig> for Limits {
     }
 }
 
-/// Where sessions are kept: `memory`, or a Redis URL in one of the forms `redis://`, `rediss://`, `redis+cluster://` and
-/// `redis+sentinel://`. `Debug` shows the form alone, since a URL can hold a password.
+/// Where sessions are kept: `memory`, or a Redis URL in one of the forms `redis://`, `redis+unix://`, `redis+cluster://`
+/// and `redis+sentinel://`, or with `rediss` for TLS. `Debug` shows the form alone, since a URL can hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);
 
 impl StoreUrl {
-    const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+cluster", "redis+sentinel"];
+    const SCHEMES: [&str; 7] =
+        ["redis", "rediss", "redis+unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"];
 
     /// The memory of this process.
     #[must_use]
@@ -192,7 +204,10 @@ impl fmt::Debug for StoreUrl {
 
 /// A text that names no store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a store is `memory` or a URL that begins with redis://, rediss://, redis+cluster:// or redis+sentinel://")]
+#[error(
+    "a store is `memory` or a URL that begins with redis://, redis+unix://, redis+cluster:// or redis+sentinel://, or \
+     with rediss for TLS"
+)]
 pub struct InvalidStoreUrl;
 
 /// How a log is written.

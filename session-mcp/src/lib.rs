@@ -23,6 +23,8 @@ mod serve;
 #[cfg(feature = "stdio")]
 mod stdio;
 
+#[cfg(feature = "redis")]
+pub use config::RedisSettings;
 pub use config::{Config, InvalidStoreUrl, LimitsConfig, LogFormat, StoreUrl};
 pub use error::SessionError;
 #[cfg(feature = "http")]

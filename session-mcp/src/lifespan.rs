@@ -28,22 +28,27 @@ pub struct Lifespan {
 }
 
 impl Lifespan {
-    /// Builds the store and starts the manager. Needs a tokio runtime.
+    /// Builds the store, connects where it is one of servers, and starts the manager. Needs a tokio runtime.
+    ///
+    /// A Redis store connects within the deadline of [`Config::redis`] or not at all; once it did, it does so again by
+    /// itself whenever it has to.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what to change in the configuration.
+    /// [`StartError`] says what to change, in the configuration or at the servers.
     pub async fn begin(config: &Config) -> Result<Self, StartError> {
         let lifetimes = config.lifetimes()?;
         let limits = [
             ("limits.sessions", config.limits.sessions == 0),
             ("limits.grants", config.limits.grants == 0),
             ("body_limit", config.body_limit == 0),
+            #[cfg(feature = "redis")]
+            ("redis.deadline", config.redis.deadline.is_zero()),
         ];
         if let Some((key, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(StartError::Zero { key });
         }
-        let (store, durability) = store(config)?;
+        let (store, durability) = store(config).await?;
         let sessions =
             SessionManager::new(store, Arc::new(TokioTimer)).with_lifetimes(lifetimes).with_grace(config.drain_timeout);
         sessions.start().await.map_err(StartError::Manager)?;
@@ -83,12 +88,12 @@ pub enum StartError {
     #[error(transparent)]
     Lifetime(#[from] InvalidLifetime),
     /// The store is not one that this build has.
-    #[error("this build has no store `{form}`; {advice}")]
+    #[error("this build has no store `{form}`; build it with the feature `{feature}`")]
     NoStore {
         /// The store's form, without its address.
         form: String,
-        /// What to do.
-        advice: &'static str,
+        /// What brings it.
+        feature: &'static str,
     },
     /// The store's configuration cannot be used.
     #[error("the store `{form}` cannot be used: {source}")]
@@ -98,11 +103,19 @@ pub enum StartError {
         /// Why not.
         source: BoxError,
     },
+    /// The store's servers cannot be used: they are away, refuse the credentials, or are not what the URL says.
+    #[error("the store `{form}` cannot be used: {source}")]
+    Connect {
+        /// The store's form, without its address.
+        form: String,
+        /// Why not, without credentials.
+        source: BoxError,
+    },
     /// The store did not answer.
     #[error(transparent)]
     Manager(Error),
     /// A limit that would refuse everybody.
-    #[error("`{key}` is 0, which would refuse everything; set it to 1 or more")]
+    #[error("`{key}` is 0, which would refuse everything; set it to more")]
     Zero {
         /// The limit's key.
         key: &'static str,
@@ -117,15 +130,17 @@ pub enum StartError {
 
 type Store = (Arc<dyn SessionStore>, Durability);
 
-fn store(config: &Config) -> Result<Store, StartError> {
+#[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "nothing to connect to in this build"))]
+async fn store(config: &Config) -> Result<Store, StartError> {
     match config.store.form() {
         #[cfg(feature = "memory")]
         "memory" => Ok(memory(config)),
         #[cfg(not(feature = "memory"))]
-        "memory" => {
-            Err(StartError::NoStore { form: "memory".to_owned(), advice: "build it with the feature `memory`" })
-        }
-        form => Err(redis(form, config.store.expose())),
+        "memory" => Err(StartError::NoStore { form: "memory".to_owned(), feature: "memory" }),
+        #[cfg(feature = "redis")]
+        form => redis(form, config).await,
+        #[cfg(not(feature = "redis"))]
+        form => Err(StartError::NoStore { form: form.to_owned(), feature: "redis" }),
     }
 }
 
@@ -133,22 +148,22 @@ fn store(config: &Config) -> Result<Store, StartError> {
 fn memory(config: &Config) -> Store {
     use session_memory::{MemoryConfig, MemoryStore};
 
+    #[cfg(feature = "redis")]
+    if config.redis != crate::config::RedisSettings::default() {
+        tracing::warn!("the keys of `redis` have no effect, because the store is `memory`");
+    }
     let memory = MemoryConfig { limits: (&config.limits).into(), sweep_interval: config.sweep_interval };
     (Arc::new(MemoryStore::new(memory)), Durability::Process)
 }
 
-/// Says why a Redis store cannot be used: this version has its configuration only.
 #[cfg(feature = "redis")]
-fn redis(form: &str, url: &str) -> StartError {
-    match url.parse::<session_redis::RedisConfig>() {
-        Ok(_) => StartError::NoStore { form: form.to_owned(), advice: NO_REDIS },
-        Err(error) => StartError::Store { form: form.to_owned(), source: error.into() },
-    }
-}
+async fn redis(form: &str, config: &Config) -> Result<Store, StartError> {
+    use session_redis::RedisStore;
 
-#[cfg(not(feature = "redis"))]
-fn redis(form: &str, _: &str) -> StartError {
-    StartError::NoStore { form: form.to_owned(), advice: NO_REDIS }
+    let refused = |error| StartError::Store { form: form.to_owned(), source: Box::new(error) };
+    let away = |error| StartError::Connect { form: form.to_owned(), source: Box::new(error) };
+    let url = config.store.expose().parse().map_err(refused)?;
+    let store = RedisStore::connect(config.redis.of(url, (&config.limits).into())).await.map_err(away)?;
+    tracing::info!(store = form, "connected to the session store");
+    Ok((Arc::new(store), Durability::Store))
 }
-
-const NO_REDIS: &str = "this version keeps sessions in memory only, so set the store to `memory`";

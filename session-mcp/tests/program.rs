@@ -125,11 +125,20 @@ fn a_wrong_variable_is_named() {
         ("SESSION_MCP_LIMITS__SESIONS", "1", ["`SESSION_MCP_LIMITS__SESIONS`", "`SESSION_MCP_LIMITS__SESSIONS`"]),
         ("SESSION_MCP_BODY_LIMIT", "much", ["`SESSION_MCP_BODY_LIMIT`", "must be a whole number"]),
         ("SESSION_MCP_LIMITS", "5", ["`SESSION_MCP_LIMITS`", "must be a section"]),
+        ("SESSION_MCP_REDIS__DEDLINE", "1s", ["`SESSION_MCP_REDIS__DEDLINE`", "`SESSION_MCP_REDIS__DEADLINE`"]),
+        ("SESSION_MCP_REDIS__DEADLINE", "5", ["`SESSION_MCP_REDIS__DEADLINE`", "500ms"]),
+        ("SESSION_MCP_REDIS__DEADLINE", "0s", ["`redis.deadline`", "more"]),
+        ("SESSION_MCP_REDIS__KEY_PREFIX", "a{b}", ["`SESSION_MCP_REDIS__KEY_PREFIX`", "letters"]),
+        (
+            "SESSION_MCP_REDIS__TLS__CERT",
+            "/x",
+            ["`SESSION_MCP_REDIS__TLS__CERT`", "`SESSION_MCP_REDIS__TLS__CERTIFICATE`"],
+        ),
         ("SESSION_MCP_LOG_FORMAT", "xml", ["`SESSION_MCP_LOG_FORMAT`", "text, json"]),
-        ("SESSION_MCP_LIMITS__SESSIONS", "0", ["`limits.sessions`", "1 or more"]),
-        ("SESSION_MCP_LIMITS__GRANTS", "0", ["`limits.grants`", "1 or more"]),
+        ("SESSION_MCP_LIMITS__SESSIONS", "0", ["`limits.sessions`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__GRANTS", "0", ["`limits.grants`", "set it to more"]),
     ] {
-        let (code, said) = refused(program().env(name, value));
+        let (code, said) = refused(program().env("SESSION_MCP_STORE", "memory").env(name, value));
         assert_eq!(code, Some(2), "{name}: {said}");
         assert!(words.iter().all(|word| said.contains(word)), "{name}: {said}");
     }
@@ -143,6 +152,10 @@ fn a_wrong_file_is_named_with_its_key() {
         ("frobnicate = 1", ["`frobnicate`", "the keys are http"]),
         ("idle_timeout = 5", ["`idle_timeout`", "30m"]),
         ("store = \"elsewhere\"", ["`store`", "redis://"]),
+        ("store = \"memory\"\n[redis]\nkey_prefx = \"a\"", ["`redis.key_prefx`", "did you mean `redis.key_prefix`"]),
+        ("store = \"memory\"\n[redis]\nurl = \"a\"", ["`redis.url`", "`store`"]),
+        ("store = \"memory\"\n[redis.durability]\nreplicas = 0", ["`redis.durability.replicas`", "above 0"]),
+        ("store = \"memory\"\n[redis.durability]\nreplicas = 1", ["`redis.durability`", "timeout"]),
         ("idle_timeout = \"1h", ["line 1", "column"]),
     ] {
         let file = file(text);
@@ -156,9 +169,10 @@ fn a_wrong_file_is_named_with_its_key() {
 }
 
 #[test]
-fn a_redis_store_is_refused_before_anything_is_served_and_without_its_password() {
-    for (form, path) in [("redis", "/0"), ("rediss", "/0"), ("redis+cluster", ""), ("redis+sentinel", "/sessions")] {
-        let url = format!("{form}://user:hunter2@db.internal:6379{path}");
+fn a_store_that_is_away_is_said_before_anything_is_served_and_without_its_password() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free");
+    for (form, path) in [("redis", "/0"), ("rediss", "")] {
+        let url = format!("{form}://user:hunter2@{free}{path}");
         let file = file(&format!("store = \"{url}\""));
         for command in [
             program().args(["--store", &url]),
@@ -166,11 +180,53 @@ fn a_redis_store_is_refused_before_anything_is_served_and_without_its_password()
             program().arg("--config").arg(file.path()),
             program().args(["--http", "127.0.0.1:0", "--store", &url]),
         ] {
-            let (code, said) = refused(command);
-            assert_eq!(code, Some(2), "{said}");
-            assert!(said.contains("`memory`") && !said.contains("hunter2") && !said.contains("listening"), "{said}");
+            let begun = Instant::now();
+            let (code, said) = refused(command.env("SESSION_MCP_REDIS__DEADLINE", "200ms"));
+            assert!(begun.elapsed() < Duration::from_secs(2), "{form} took {:?}", begun.elapsed());
+            assert_eq!(code, Some(1), "{said}");
+            assert!(said.contains(&format!("the store `{form}`")) && said.contains("`deadline`"), "{said}");
+            assert!(!said.contains("hunter2") && !said.contains("user:") && !said.contains("listening"), "{said}");
         }
     }
+}
+
+#[test]
+fn a_store_url_that_cannot_be_is_refused_without_its_password() {
+    for (url, why) in [
+        ("redis://user:hunter2@", "host"),
+        ("redis://user:hunter2@db:port", "port"),
+        ("redis://user:hunter2@db/first", "database"),
+        ("redis://user:hunter2%ff@db", "percent"),
+        ("redis+cluster://user:hunter2@a,b/1", "one database"),
+        ("rediss+sentinel://user:hunter2@a,b", "master"),
+        ("postgres://user:hunter2@db", "redis://"),
+    ] {
+        let (code, said) = refused(program().args(["--store", url]));
+        assert_eq!(code, Some(2), "{url}: {said}");
+        assert!(said.contains(why) && !said.contains("hunter2"), "{url}: {said}");
+    }
+}
+
+#[test]
+fn settings_of_redis_without_a_store_are_refused_and_with_memory_ignored_aloud() {
+    let settings = file("[redis]\nkey_prefix = \"shop\"");
+    let (code, said) = refused(program().arg("--config").arg(settings.path()));
+    assert!(code == Some(2) && said.contains("`redis`") && said.contains("set `store`"), "{said}");
+    let mut command = program();
+    let output = converse(command.arg("--config").arg(settings.path()).args(["--store", "memory"]), &[initialize()]);
+    assert_eq!(answers(&output).len(), 1);
+    let log = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(log.contains("`redis` have no effect"), "{log}");
+}
+
+#[test]
+fn a_variable_that_is_a_text_is_taken_as_it_is() {
+    // As the values of a file, `007` is a number and `[x` a list that does not end.
+    let own = [("KEY_PREFIX", "007"), ("SENTINEL_CREDENTIALS__PASSWORD", "[x"), ("SENTINEL_CREDENTIALS__USER", "true")];
+    let mut command = program();
+    command.args(["--store", "memory"]).envs(own.map(|(key, value)| (format!("SESSION_MCP_REDIS__{key}"), value)));
+    let output = converse(&mut command, &[initialize()]);
+    assert_eq!(answers(&output).len(), 1, "{output:?}");
 }
 
 #[test]
@@ -202,7 +258,9 @@ fn an_address_in_use_is_said() {
 fn help_has_an_example_for_each_use() {
     let output = program().arg("--help").output().expect("it runs");
     let help = String::from_utf8(output.stdout).expect("UTF-8");
-    for example in ["      session-mcp\n", "--http 127.0.0.1:8787", "--config sessions.toml", "[limits]"] {
+    for example in
+        ["      session-mcp\n", "--http 127.0.0.1:8787", "STORE=rediss://", "--config sessions.toml", "[limits]"]
+    {
         assert!(help.contains(example), "{example}");
     }
     let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();

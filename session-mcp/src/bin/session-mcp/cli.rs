@@ -19,7 +19,9 @@ pub(crate) struct Cli {
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<String>,
 
-    /// Where sessions are kept: memory, or redis://… rediss://… redis+cluster://… redis+sentinel://… [default: memory]
+    /// Where sessions are kept: memory, or a Redis at redis://… redis+unix://… redis+cluster://… redis+sentinel://…, or
+    /// rediss for TLS. What is in a flag, others on the machine can read: pass a password in a variable or the file.
+    /// [default: memory]
     #[arg(long, value_name = "STORE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
@@ -87,13 +89,21 @@ Examples:
       export SESSION_MCP_HTTP=0.0.0.0:8787 SESSION_MCP_ALLOWED_HOSTS=sessions.internal
       session-mcp --log-format json
 
+  Several servers share the sessions of one Redis:
+      export SESSION_MCP_STORE=rediss://sessions:password@redis.internal
+      session-mcp --http 0.0.0.0:8787 --allowed-host sessions.internal
+
   With settings in a file, session-mcp --config sessions.toml:
       http = \"127.0.0.1:8787\"
-      store = \"memory\"
+      store = \"redis://127.0.0.1:6379\"
       idle_timeout = \"30m\"
       absolute_lifetime = \"7days\"
       allowed_origins = [\"http://localhost:*\", \"https://inspector.example.com:443\"]
 
       [limits]
       sessions = 10000
-      value_bytes = 65536";
+      value_bytes = 65536
+
+      [redis]
+      key_prefix = \"shop\"
+      deadline = \"1s\"";

@@ -4,6 +4,7 @@ mod cli;
 mod log;
 mod settings;
 mod shutdown;
+mod variables;
 
 use std::process::ExitCode;
 
@@ -56,7 +57,9 @@ enum Failed {
 impl From<ServeError> for Failed {
     fn from(error: ServeError) -> Self {
         match error {
-            ServeError::Start(error @ StartError::Manager(_)) => Self::Running(error.into()),
+            ServeError::Start(error @ (StartError::Connect { .. } | StartError::Manager(_))) => {
+                Self::Running(error.into())
+            }
             ServeError::Start(error) => Self::Usage(error.into()),
             error => Self::Running(error.into()),
         }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use figment::error::Kind;
-use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Error, Figment};
 use session_mcp::Config;
 
 use crate::cli::Cli;
+use crate::variables::Variables;
 
 /// Merges what flags, variables and the file say, in this order of precedence, over the defaults.
 ///
@@ -19,11 +20,12 @@ pub(crate) fn load(cli: &Cli) -> Result<Config, SettingsError> {
     if let Some(path) = &cli.config {
         figment = figment.merge(Toml::string(&read(path)?));
     }
-    figment = figment.merge(Env::prefixed(PREFIX).ignore(&["config"]).split("__")).merge(Serialized::defaults(cli));
+    figment = figment.merge(Variables::new()).merge(Serialized::defaults(cli));
+    if figment.contains("redis") && !figment.contains("store") {
+        return Err(SettingsError::NoStore);
+    }
     figment.extract().map_err(|error| SettingsError::Invalid(describe(error, cli.config.as_deref())))
 }
-
-const PREFIX: &str = "SESSION_MCP_";
 
 fn read(path: &Path) -> Result<String, SettingsError> {
     std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })
@@ -40,6 +42,11 @@ pub(crate) enum SettingsError {
         /// Why not.
         source: std::io::Error,
     },
+    /// There are settings for a Redis store and no word of one.
+    #[error(
+        "`redis` is set and `store` is not: set `store` to redis://…, or to `memory` where `redis` is to be ignored"
+    )]
+    NoStore,
     /// A setting is unknown or cannot be used.
     #[error("{0}")]
     Invalid(String),
@@ -64,6 +71,9 @@ fn describe(error: Error, file: Option<&Path>) -> String {
             // What does not look like a key may be a value in the wrong place, with a password in it.
             let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             let unknown = if is_plain { place.name(&full(&name)) } else { format!("key in {}", place.whole()) };
+            if (&*section, &*name) == ("redis", "url") {
+                return format!("unknown {unknown}; the servers are in `{}`", place.spell("store"));
+            }
             match nearest(&name, known) {
                 Some(near) => format!("unknown {unknown}; did you mean `{}`?", place.spell(&full(near))),
                 None => format!("unknown {unknown}; the keys are {}", known.join(", ")),
@@ -94,7 +104,7 @@ impl Place<'_> {
     fn spell(&self, key: &str) -> String {
         match self {
             Self::Flag => format!("--{}", key.trim_end_matches('s').replace('_', "-")),
-            Self::Variable => format!("{PREFIX}{}", key.replace('.', "__").to_uppercase()),
+            Self::Variable => format!("{}{}", Variables::PREFIX, key.replace('.', "__").to_uppercase()),
             Self::File(_) => key.to_owned(),
         }
     }
@@ -112,7 +122,7 @@ impl Place<'_> {
     fn whole(&self) -> String {
         match self {
             Self::Flag => "the flags".to_owned(),
-            Self::Variable => format!("the variables {PREFIX}…"),
+            Self::Variable => format!("the variables {}…", Variables::PREFIX),
             Self::File(path) => path.display().to_string(),
         }
     }
@@ -128,6 +138,7 @@ fn bare(message: &str) -> String {
 fn article(expected: &str) -> String {
     match expected {
         "u32" | "u64" | "usize" => "a whole number".to_owned(),
+        "a nonzero u32" => "a whole number above 0".to_owned(),
         section if section.starts_with("struct ") => "a section with keys of its own".to_owned(),
         expected if expected.starts_with("a ") || expected.starts_with("an ") => expected.to_owned(),
         expected => format!("a {expected}"),
@@ -144,9 +155,11 @@ fn hint(key: &str) -> &'static str {
     match key {
         "http" => ", such as \"127.0.0.1:8787\"",
         "limits.evict_after" => TIME,
+        key if key.starts_with("redis.") && (key.ends_with("deadline") || key.ends_with("timeout")) => SHORT_TIME,
         key if ["timeout", "lifetime", "interval"].iter().any(|word| key.ends_with(word)) => TIME,
         _ => "",
     }
 }
 
+const SHORT_TIME: &str = " with its unit, such as \"500ms\" or \"2s\"";
 const TIME: &str = " with its unit, such as \"30m\" or \"24h\"";

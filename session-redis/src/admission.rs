@@ -13,7 +13,7 @@ use crate::arguments::Arguments;
 use crate::client::Request;
 use crate::fields::{encode, grant_field, mode_name};
 use crate::keys::{Keys, slot};
-use crate::reply::{Defect, Reply, STORE, defect, only, text};
+use crate::reply::{Defect, Reply, STORE, defect, text};
 use crate::scripts::CREATE;
 use crate::sessions::{Sessions, millis};
 
@@ -35,7 +35,7 @@ impl Sessions {
         let mut place = None;
         loop {
             let answer = self.client.send(&admission.request(&self.keys, &self.limits), until).await?;
-            let mut reply = Reply::of(only(answer.replies))?;
+            let mut reply = Reply::only(answer.replies)?;
             match (reply.text()?.as_str(), answer.uncertain) {
                 ("ok", _) => {
                     place.unwrap_or_else(|| self.census.take_place()).keep();

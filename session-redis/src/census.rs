@@ -10,7 +10,7 @@ use session_core::StoreError;
 use tokio::time::Instant;
 
 use crate::client::Request;
-use crate::reply::{Defect, Reply, defect, only, text};
+use crate::reply::{Defect, Reply, defect, text};
 use crate::sessions::Sessions;
 
 /// How old a count may be by which a creation is admitted or refused.
@@ -110,7 +110,7 @@ impl Sessions {
                 let mut scan = cmd("SCAN");
                 scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS_AT_ONCE).arg("TYPE").arg("hash");
                 let request = Request::new(0).command(scan);
-                let mut reply = Reply::of(only(self.client.send_to(master, &request, until).await?.replies))?;
+                let mut reply = Reply::only(self.client.send_to(master, &request, until).await?.replies)?;
                 cursor = reply.text()?;
                 let Some(Value::Array(keys)) = reply.next() else { return Err(defect(Defect::Answer)) };
                 seen.extend(keys.into_iter().filter_map(text).map(|key| hasher.hash_one(key)));

@@ -7,6 +7,7 @@ mod url;
 mod admission;
 mod arguments;
 mod census;
+mod changes;
 mod client;
 mod clock;
 mod fields;

@@ -1,8 +1,6 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
-use std::collections::HashSet;
-
-use redis::{Value, cmd};
+use redis::cmd;
 use session_core::{
     Cursor, Expired, Listing, Locator, Owner, Page, PrincipalId, Record, SessionId, SessionKey, StoreError, Summary,
     Timestamp,
@@ -13,7 +11,7 @@ use crate::arguments::Arguments;
 use crate::client::Request;
 use crate::fields::{LISTED, decode, decode_listed};
 use crate::keys::slot;
-use crate::reply::{Reply, number, only, text, time};
+use crate::reply::{Reply, number, text, time};
 use crate::scripts::END;
 use crate::sessions::{Sessions, remaining};
 
@@ -91,13 +89,12 @@ impl Sessions {
             request = request.command(cmd("PTTL").arg(&name).to_owned());
             request = request.command(cmd("HMGET").arg(&name).arg(&LISTED[..]).to_owned());
         }
-        let mut replies = self.client.send(&request, until).await?.replies.into_iter();
-        let mut next = || replies.next().unwrap_or(Value::Nil);
-        let now = time(next())?;
+        let mut replies = Reply::to_all(self.client.send(&request, until).await?.replies);
+        let now = time(replies.take())?;
         let mut part = Part { now, live: Vec::new(), expired: Vec::new(), next: None };
         for id in &ids {
-            let left = remaining(&next());
-            let stored = decode_listed(id, next())?.filter(|_| left >= -1);
+            let left = remaining(&replies.take());
+            let stored = decode_listed(id, replies.take())?.filter(|_| left >= -1);
             let seen = stored.map(|stored| (stored.last_used(left, now), stored.record));
             match seen.filter(|(last_used, record)| record.expired(*last_used, now).is_none()) {
                 Some((last_used, record)) => part.live.push((record, last_used)),
@@ -123,7 +120,7 @@ impl Sessions {
             let mut range = cmd("ZRANGEBYSCORE");
             range.arg(&index).arg(least).arg("+inf").arg("WITHSCORES").arg("LIMIT").arg(skipped).arg(asked);
             let request = Request::new(slot(&index)).command(range);
-            let mut reply = Reply::of(only(self.client.send(&request, until).await?.replies))?;
+            let mut reply = Reply::only(self.client.send(&request, until).await?.replies)?;
             let mut members = Vec::new();
             let mut found = 0;
             while let (Some(member), Some(score)) = (reply.next(), reply.next()) {
@@ -149,7 +146,8 @@ impl Sessions {
         let mut ended = 0;
         loop {
             let range = cmd("ZRANGE").arg(&index).arg(0).arg(ENDED_AT_ONCE).to_owned();
-            let mut reply = Reply::of(only(self.client.send(&Request::new(slot(&index)).command(range), until).await?.replies))?;
+            let request = Request::new(slot(&index)).command(range);
+            let mut reply = Reply::only(self.client.send(&request, until).await?.replies)?;
             let mut members = Vec::new();
             while let Some(member) = reply.next() {
                 members.extend(text(member).filter(|member| member != RATE));
@@ -178,15 +176,14 @@ impl Sessions {
             .command(cmd("HGETALL").arg(&name).to_owned())
             .command(cmd("ZSCORE").arg(&index).arg(key.locator().to_string()).to_owned())
             .command(cmd("HDEL").arg(&name).arg("-").to_owned());
-        let mut replies = self.client.send(&request, self.client.deadline()).await?.replies.into_iter();
-        let mut next = || replies.next().unwrap_or(Value::Nil);
-        let (now, left) = (time(next())?, remaining(&next()));
-        let stored = decode(key.id(), next())?;
+        let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
+        let (now, left) = (time(replies.take())?, remaining(&replies.take()));
+        let stored = decode(key.id(), replies.take())?;
         if let Some(stored) = stored.filter(|_| left >= -1) {
             return Ok(stored.record.expired(stored.last_used(left, now), now));
         }
         // Of a session that has gone by itself the deadline is left, in the index.
-        let deadline = number(&next()).map(Timestamp::from_millis);
+        let deadline = number(&replies.take()).map(Timestamp::from_millis);
         Ok(deadline.map(|deadline| if deadline <= now { Expired::Absolute(deadline) } else { Expired::Idle }))
     }
 }

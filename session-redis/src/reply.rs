@@ -13,9 +13,11 @@ pub(crate) const STORE: &str = "redis";
 pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
+    /// Reads a list.
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Defect`] if the server answered with anything but a list.
+    /// [`StoreError::Defect`] if the server answered with anything else.
     pub(crate) fn of(value: Value) -> Result<Self, StoreError> {
         match value {
             Value::Array(values) | Value::Set(values) => Ok(Self(values.into_iter())),
@@ -24,8 +26,27 @@ impl Reply {
         }
     }
 
+    /// Reads the list that is the one reply to a request of one step.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub(crate) fn only(replies: Vec<Value>) -> Result<Self, StoreError> {
+        Self::of(Self::to_all(replies).take())
+    }
+
+    /// The replies to a request, one for each step.
+    pub(crate) fn to_all(replies: Vec<Value>) -> Self {
+        Self(replies.into_iter())
+    }
+
     pub(crate) fn next(&mut self) -> Option<Value> {
         self.0.next()
+    }
+
+    /// The next piece, or nothing where it should be.
+    pub(crate) fn take(&mut self) -> Value {
+        self.next().unwrap_or(Value::Nil)
     }
 
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
@@ -39,11 +60,6 @@ impl Reply {
     pub(crate) fn time(&mut self) -> Result<Timestamp, StoreError> {
         self.number().map(Timestamp::from_millis)
     }
-}
-
-/// The one reply to a request of one step.
-pub(crate) fn only(replies: Vec<Value>) -> Value {
-    replies.into_iter().next().unwrap_or(Value::Nil)
 }
 
 /// A reply as a text, if it is one.

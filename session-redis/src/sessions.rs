@@ -1,14 +1,11 @@
-//! Operations on one session, each in one round trip.
+//! Reading and ending one session.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{Value, cmd};
-use session_core::{
-    Access, Change, Edit, Limits, Load, Owner, Quota, Session, SessionId, SessionKey, StateValue, StoreError, Text,
-    Timestamp, Updated, Version,
-};
+use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError};
 use tokio::time::Instant;
 
 use crate::arguments::Arguments;
@@ -16,11 +13,11 @@ use crate::census::Census;
 use crate::client::{Client, Request};
 use crate::clock::ServerClock;
 use crate::config::Durability;
-use crate::fields::{decode, grant_field, grant_name, mode_name};
+use crate::fields::{decode, grant_field};
 use crate::keys::{Keys, slot};
-use crate::reply::{Defect, Reply, STORE, defect, number, only, time};
-use crate::scripts::{DELETE, TOUCH, UPDATE};
-use crate::turns::{Turn, Turns};
+use crate::reply::{Reply, STORE, number, time};
+use crate::scripts::{DELETE, TOUCH};
+use crate::turns::Turns;
 use crate::writer::Writer;
 
 /// Sessions on a server, and what one process knows of them.
@@ -52,135 +49,22 @@ impl Sessions {
                 .command(all)
                 .command(cmd("HDEL").arg(&name).arg("-").to_owned()),
         };
-        let mut replies = self.client.send(&request, self.client.deadline()).await?.replies.into_iter();
-        let mut next = || replies.next().unwrap_or(Value::Nil);
+        let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
         let (now, left, touched) = match load {
             Load::Touch => {
-                let mut seen = Reply::of(next())?;
-                (seen.time()?, seen.next().unwrap_or(Value::Nil), seen.number()? == 1)
+                let mut seen = Reply::of(replies.take())?;
+                (seen.time()?, seen.take(), seen.number()? == 1)
             }
-            Load::Peek => (time(next())?, next(), false),
+            Load::Peek => (time(replies.take())?, replies.take(), false),
         };
         self.clock.hear(now);
-        let stored = decode(key.id(), next())?;
+        let stored = decode(key.id(), replies.take())?;
         let (Some(stored), left @ -1..) = (stored, remaining(&left)) else { return Ok(None) };
         let last_used = if touched { now } else { stored.last_used(left, now) };
         let record = stored.record;
         self.turns.saw(key.id(), record.version);
         let right = record.right(key.access(), now).filter(|_| record.expired(last_used, now).is_none());
         Ok(right.map(|right| Session::new(Arc::new(record), right, last_used, now)))
-    }
-
-    pub(crate) async fn update(&self, key: &SessionKey, change: &Change) -> Result<Updated, StoreError> {
-        let grant = grant_of(key).ok_or(StoreError::NotFound)?;
-        let until = self.client.deadline();
-        let turn = self.turns.of(key.id());
-        let Ok(_writing) = tokio::time::timeout_at(until, turn.writing.lock()).await else {
-            return Err(StoreError::Unavailable { store: STORE, maybe_applied: false, source: None });
-        };
-        let name = self.keys.session(key.id());
-        let number = self.writer.next();
-        loop {
-            let known = change.expected.map_or(turn.seen(), Version::get);
-            let arguments = self.change(&grant, change, number, known);
-            let request = Request::new(slot(&name)).script(&UPDATE, &[&name], &arguments.slices());
-            let answer = self.client.send(&request, until).await?;
-            let mut reply = Reply::of(only(answer.replies))?;
-            match (reply.text()?.as_str(), answer.uncertain) {
-                ("ok", _) => return self.updated(&turn, reply),
-                ("absent", _) => return Err(StoreError::NotFound),
-                ("read_only", _) => return Err(StoreError::ReadOnly),
-                ("conflict", _) => return Err(StoreError::Conflict),
-                ("over", _) => return Err(self.over(&reply.text()?)?.into()),
-                // Too much has happened for the server to tell whether an earlier attempt was applied.
-                ("stale", true) => {
-                    return Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source: None });
-                }
-                ("stale", false) if change.expected.is_some() => return Err(StoreError::Conflict),
-                ("stale", false) => turn.saw(Version::from_store(reply.number()?)),
-                ("newer", _) => return Err(defect(Defect::Newer)),
-                ("corrupt", _) => return Err(defect(Defect::Field("v, i, b or n"))),
-                _ => return Err(defect(Defect::Answer)),
-            }
-        }
-    }
-
-    fn updated(&self, turn: &Turn, mut reply: Reply) -> Result<Updated, StoreError> {
-        let version = Version::from_store(reply.number()?);
-        let (at, ends_at) = (reply.time()?, reply.time()?);
-        let idle = Duration::from_millis(reply.number()?);
-        turn.saw(version);
-        self.clock.hear(at);
-        Ok(Updated::new(version, at, at.after(idle).min(ends_at)))
-    }
-
-    fn over(&self, limit: &str) -> Result<Quota, StoreError> {
-        Ok(match limit {
-            "edits" => Quota::Edits { max: Change::MAX_EDITS },
-            "grants" => Quota::Grants { max: self.limits.grants },
-            "names" => Quota::StateNames { max: self.limits.state_names },
-            "value" => Quota::ValueBytes { max: self.limits.value_bytes },
-            "bytes" => Quota::SessionBytes { max: self.limits.session_bytes },
-            _ => return Err(defect(Defect::Answer)),
-        })
-    }
-
-    /// What `update.lua` is called with.
-    fn change<'a>(&self, grant: &'a str, change: &'a Change, number: u64, known: u64) -> Arguments<'a> {
-        let over = self.over_by_itself(change);
-        let mut all = Arguments::new()
-            .text(grant)
-            .maybe(change.expected.map(Version::get))
-            .own(self.writer.id().to_owned())
-            .number(number)
-            .number(known)
-            .text(over)
-            .number(self.limits.grants)
-            .number(self.limits.state_names)
-            .number(self.limits.session_bytes);
-        if !over.is_empty() {
-            // It is refused for that at the latest: no need to send it.
-            return all.text("k").text("").text("k").text("").text("k").text("").number(0).number(0);
-        }
-        for text in [&change.working_directory, &change.config_path, &change.project_id] {
-            all = match text {
-                Edit::Keep => all.text("k").text(""),
-                Edit::Set(text) => all.text("s").text(text.as_str()),
-                Edit::Remove => all.text("r").text(""),
-            };
-        }
-        all = all.number(change.state.len());
-        for (name, value) in &change.state {
-            all = all.text(name.as_str());
-            all = match value {
-                Some(value) => all.text("s").bytes(value.as_bytes()),
-                None => all.text("r").text(""),
-            };
-        }
-        all = all.number(change.grants.len());
-        for (&secret, grant) in &change.grants {
-            all = all.own(grant_name(secret));
-            all = match grant {
-                Some(grant) => all
-                    .text(mode_name(grant.mode))
-                    .maybe(grant.lifetime.map(millis))
-                    .text(grant.label.as_ref().map_or("", Text::as_str)),
-                None => all.text("r").text("").text(""),
-            };
-        }
-        all
-    }
-
-    /// The limit that a change is over whatever the session holds, or nothing.
-    fn over_by_itself(&self, change: &Change) -> &'static str {
-        let too_long = |value: &StateValue| value.len() > self.limits.value_bytes;
-        if change.state.len() + change.grants.len() > Change::MAX_EDITS {
-            "edits"
-        } else if change.state.values().flatten().any(too_long) {
-            "value"
-        } else {
-            ""
-        }
     }
 
     pub(crate) async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
@@ -206,11 +90,13 @@ impl Sessions {
 
     /// Sends a request that ends sessions, and waits for as many replicas to have it as the configuration says.
     pub(crate) async fn end(&self, request: Request, until: Instant) -> Result<Value, StoreError> {
-        let Some(durability) = &self.durability else { return Ok(only(self.client.send(&request, until).await?.replies)) };
-        let wait = cmd("WAIT").arg(durability.replicas).arg(millis(durability.timeout)).to_owned();
-        let mut replies = self.client.send(&request.alone().command(wait), until).await?.replies.into_iter();
-        let (ended, replicas) = (replies.next().unwrap_or(Value::Nil), replies.next());
-        match replicas.as_ref().and_then(number) {
+        let Some(durability) = &self.durability else {
+            return Ok(Reply::to_all(self.client.send(&request, until).await?.replies).take());
+        };
+        let wait = cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout)).to_owned();
+        let mut replies = Reply::to_all(self.client.send(&request.alone().command(wait), until).await?.replies);
+        let ended = replies.take();
+        match number(&replies.take()) {
             Some(replicas) if replicas >= u64::from(durability.replicas.get()) => Ok(ended),
             _ => Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source: Some(Unconfirmed.into()) }),
         }
@@ -239,7 +125,7 @@ impl Sessions {
 struct Unconfirmed;
 
 /// The field of the grant that a key asks by: nothing for the owner, `None` if the key can open nothing.
-fn grant_of(key: &SessionKey) -> Option<String> {
+pub(crate) fn grant_of(key: &SessionKey) -> Option<String> {
     match (key.access(), key.owner()) {
         (Access::Secret(secret), _) => Some(grant_field(secret)),
         (Access::Owner, Owner::Principal(_)) => Some(String::new()),

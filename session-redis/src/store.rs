@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
-use redis::cmd;
 use session_core::{
     Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
     Updated,
 };
 
 use crate::census::Census;
-use crate::client::{Client, ConnectError, Request};
+use crate::client::{Client, ConnectError};
 use crate::clock::ServerClock;
 use crate::config::RedisConfig;
 use crate::keys::Keys;

@@ -23,9 +23,8 @@ impl Backoff {
         let longest = self.next;
         self.next = (longest * 2).min(Self::LONGEST);
         // Without a source of chance everybody waits the longest time, which is as right.
-        longest
-            - getrandom::u32()
-                .map_or(Duration::ZERO, |chance| longest.mul_f64(f64::from(chance) / f64::from(u32::MAX) / 2.0))
+        let chance = getrandom::u32().map_or(1.0, |chance| f64::from(chance) / f64::from(u32::MAX));
+        longest.mul_f64(0.5 + chance / 2.0)
     }
 }
 
@@ -36,9 +35,9 @@ mod tests {
     #[test]
     fn it_grows_from_20_to_250_milliseconds() {
         let mut backoff = Backoff::new();
-        for longest in [20, 40, 80, 160, 250, 250] {
+        for longest in [20, 40, 80, 160, 250, 250].map(Duration::from_millis) {
             let wait = backoff.next();
-            assert!((longest / 2..=longest).contains(&(wait.as_millis() as u64)), "{wait:?} of {longest}");
+            assert!((longest / 2..=longest).contains(&wait), "{wait:?} of {longest:?}");
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
+use super::cluster::Cluster;
+use super::link::Trouble;
 use super::node::Node;
 use super::outcome::{Answered, Cause, Failure, Outcome, Then};
 use super::request::{Answer, Request};
+
+/// How many times a request follows redirections before it waits a little.
+const HOPS: u32 = 5;
 
 /// One request on its way.
 pub(crate) struct Delivery<'a> {
@@ -38,6 +43,69 @@ impl<'a> Delivery<'a> {
             let gone = matches!(then, Then::Leave) && !link.comes_back();
             if gone || !self.pause().await {
                 return Err(self.unavailable());
+            }
+        }
+    }
+
+    /// Delivers it to the node of this cluster that holds its slot.
+    pub(crate) async fn through(mut self, cluster: &Cluster) -> Result<Answer, Failure> {
+        let mut redirected = None;
+        let mut hops = 0;
+        loop {
+            let Some(member) = redirected.take().or_else(|| cluster.holder(self.request.slot())) else {
+                cluster.refresh();
+                self.cause = Some(Arc::new(Trouble::NoSlots));
+                if self.pause().await {
+                    continue;
+                }
+                return Err(self.unavailable());
+            };
+            match self.attempt(&member.node).await {
+                Ok(answer) => return answer,
+                Err(Then::Ask { to, replies }) => {
+                    if let Some(other) = cluster.named(&to, &member)
+                        && let Some(answer) = self.ask(&other.node, replies).await
+                    {
+                        return answer;
+                    }
+                }
+                Err(Then::Move(to)) => {
+                    cluster.refresh();
+                    redirected = cluster.named(&to, &member);
+                    hops += 1;
+                    // Nodes that send one another's callers away do not agree yet.
+                    if hops % HOPS != 0 {
+                        continue;
+                    }
+                }
+                Err(Then::Wait | Then::Leave | Then::SendTexts) => cluster.refresh(),
+            }
+            if !self.pause().await {
+                return Err(self.unavailable());
+            }
+        }
+    }
+
+    /// Asks another node for the steps that the one before does not hold any more, and puts the replies together.
+    ///
+    /// `None` if it has no answer either: the whole request has to be sent again.
+    async fn ask(&mut self, node: &Node, mut replies: Vec<Value>) -> Option<Result<Answer, Failure>> {
+        let asked = self.request.asked(&replies);
+        let (request, places) = self.request.asking(&asked);
+        let wrote = self.request.wrote(&replies);
+        let mut part = Delivery { uncertain: self.uncertain, ..Delivery::new(&request, self.until) };
+        match part.attempt(node).await {
+            Ok(Ok(mut answer)) => {
+                for (step, place) in asked.into_iter().zip(places) {
+                    replies[step] = std::mem::replace(answer.replies.get_mut(place)?, Value::Nil);
+                }
+                Some(Ok(Answer { replies, ..answer }))
+            }
+            Ok(Err(failure)) => Some(Err(failure)),
+            Err(_) => {
+                self.uncertain |= part.uncertain || wrote;
+                self.cause = part.cause;
+                None
             }
         }
     }

@@ -79,7 +79,7 @@ impl Handshake {
         }
     }
 
-    fn check_hello(&self, hello: &Hello) -> Result<(), DialError> {
+    fn check_hello(&self, hello: &Hello<'_>) -> Result<(), DialError> {
         let is_redis = hello.text("server") == Some("redis");
         let version = hello.text("version").unwrap_or_default();
         if is_redis && release(version) < OLDEST {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::Pipeline;
 use redis::aio::MultiplexedConnection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff::Backoff;
@@ -27,21 +27,37 @@ pub(crate) struct Link {
 struct Shared {
     /// How connections are made; `None` if the only one is the caller's.
     dialer: Option<Arc<Dialer>>,
-    target: watch::Receiver<Option<Address>>,
+    target: Target,
     patience: Patience,
     state: watch::Sender<State>,
     /// Counts the connections made, so that the end of an earlier one is not taken for the end of this one.
     made: AtomicU64,
-    /// When the latest connection was made, and how long to wait if it did not last.
-    history: Mutex<History>,
+    /// When a connection was last tried, and how long to wait until the next time.
+    tries: Mutex<Tries>,
     /// Whether somebody was told of a loss, and waits for the news that it is over.
     reported: AtomicBool,
 }
 
 #[derive(Debug)]
-struct History {
-    made: Option<Instant>,
+struct Tries {
+    latest: Option<Instant>,
     backoff: Backoff,
+}
+
+/// Where a link leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Where it leads now, if anybody knows.
+    pub(crate) address: watch::Receiver<Option<Address>>,
+    /// Whom to tell that it may be somewhere else.
+    pub(crate) doubts: Arc<Notify>,
+}
+
+impl Target {
+    /// It leads to this address for good.
+    pub(crate) fn fixed(address: Address) -> Self {
+        Self { address: watch::channel(Some(address)).1, doubts: Arc::default() }
+    }
 }
 
 /// How long to wait for one thing.
@@ -55,6 +71,8 @@ pub(crate) struct Patience {
     pub(crate) attempt: Duration,
     /// For a connection, TLS and handshake included.
     pub(crate) opening: Duration,
+    /// Whether to wait for another try when a connection cannot be made. In a cluster, the keys may be elsewhere.
+    pub(crate) insists: bool,
 }
 
 impl Patience {
@@ -64,6 +82,7 @@ impl Patience {
         Self {
             attempt: (deadline / 4).max(Duration::from_millis(500)),
             opening: (deadline / 4).max(Duration::from_millis(750)),
+            insists: true,
         }
     }
 }
@@ -79,31 +98,27 @@ enum State {
     Refused(DialError),
 }
 
-/// A connection that does not last so long was no success.
+/// A connection that did not last so long was no success.
 const LASTING: Duration = Duration::from_secs(1);
 
 impl Link {
     /// A link to whatever the target is at the time. Connects when it is first used.
-    pub(crate) fn new(dialer: Arc<Dialer>, target: watch::Receiver<Option<Address>>, patience: Patience) -> Self {
+    pub(crate) fn new(dialer: Arc<Dialer>, target: Target, patience: Patience) -> Self {
         Self::with(Some(dialer), target, patience, State::Down)
     }
 
     /// A link that ends with the caller's connection.
     pub(crate) fn over(connection: MultiplexedConnection, patience: Patience) -> Self {
         let connection = Arc::new(Connection::owned_by_caller(connection));
-        Self::with(None, watch::channel(None).1, patience, State::Up(connection, 0))
+        let target = Target { address: watch::channel(None).1, doubts: Arc::default() };
+        Self::with(None, target, patience, State::Up(connection, 0))
     }
 
-    fn with(
-        dialer: Option<Arc<Dialer>>,
-        target: watch::Receiver<Option<Address>>,
-        patience: Patience,
-        state: State,
-    ) -> Self {
-        let history = Mutex::new(History { made: None, backoff: Backoff::new() });
+    fn with(dialer: Option<Arc<Dialer>>, target: Target, patience: Patience, state: State) -> Self {
+        let tries = Mutex::new(Tries { latest: None, backoff: Backoff::new() });
         let (made, reported) = (AtomicU64::new(0), AtomicBool::new(false));
         let state = watch::Sender::new(state);
-        Self { shared: Arc::new(Shared { dialer, target, patience, state, made, history, reported }) }
+        Self { shared: Arc::new(Shared { dialer, target, patience, state, made, tries, reported }) }
     }
 
     /// Whether it can come back when it is lost.
@@ -129,6 +144,9 @@ impl Link {
                 State::Up(connection, number) => return Ok((connection, number)),
                 State::Refused(error) if begun => return Err(error),
                 State::Down | State::Refused(_) => self.shared.start(),
+                State::Making(Some(error)) if begun && !self.shared.patience.insists => {
+                    return Err(DialError::NotNow(error));
+                }
                 State::Making(error) => cause = error.or(cause),
             }
             begun = true;
@@ -190,12 +208,13 @@ impl Shared {
         });
         if was_up {
             self.reported.store(true, Ordering::Relaxed);
+            self.target.doubts.notify_one();
             tracing::warn!(server = %self.server(), %cause, "lost the connection to Redis");
         }
     }
 
     fn server(&self) -> String {
-        self.target.borrow().as_ref().map_or_else(|| "an unknown master".to_owned(), Address::to_string)
+        self.target.address.borrow().as_ref().map_or_else(|| "an unknown master".to_owned(), Address::to_string)
     }
 
     /// Begins to make a connection, unless that has begun.
@@ -214,12 +233,21 @@ impl Shared {
 
     /// Tries until there is a connection or nobody waits for one.
     async fn make(self: Arc<Self>) {
-        let Some(dialer) = self.dialer.clone() else { return };
-        let mut target = self.target.clone();
-        sleep(self.pause()).await;
-        let mut backoff = Backoff::new();
+        let Some(dialer) = &self.dialer else { return };
+        let mut address = self.target.address.clone();
+        address.mark_unchanged();
         loop {
-            let cause = match self.dial(&dialer, &mut target).await {
+            // Somebody who learns that the target is another does not let it wait for the one before.
+            tokio::select! {
+                () = sleep(self.pause()) => {}
+                Ok(()) = address.changed() => {}
+            }
+            let to = address.borrow_and_update().clone();
+            let outcome = tokio::select! {
+                outcome = self.dial(dialer, to) => outcome,
+                Ok(()) = address.changed() => Err(DialError::NotNow(Arc::new(Trouble::Elsewhere))),
+            };
+            let cause = match outcome {
                 Ok(()) => return,
                 Err(DialError::NotNow(cause)) => cause,
                 Err(error @ DialError::Never(_)) => {
@@ -227,26 +255,17 @@ impl Shared {
                     return;
                 }
             };
+            self.target.doubts.notify_one();
             if self.state.receiver_count() == 0 {
                 self.state.send_replace(State::Down);
                 return;
             }
             self.state.send_replace(State::Making(Some(cause)));
-            tokio::select! {
-                () = sleep(backoff.next()) => {}
-                Ok(()) = target.changed() => {}
-            }
         }
     }
 
-    async fn dial(
-        self: &Arc<Self>,
-        dialer: &Dialer,
-        target: &mut watch::Receiver<Option<Address>>,
-    ) -> Result<(), DialError> {
-        let Some(address) = target.borrow_and_update().clone() else {
-            return Err(DialError::NotNow(Arc::new(Trouble::NoMaster)));
-        };
+    async fn dial(self: &Arc<Self>, dialer: &Dialer, to: Option<Address>) -> Result<(), DialError> {
+        let address = to.ok_or_else(|| DialError::NotNow(Arc::new(Trouble::NoMaster)))?;
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let link = Arc::downgrade(self);
         let ended = move || {
@@ -257,27 +276,28 @@ impl Shared {
         let connection = timeout(self.patience.opening, dialer.dial(&address, ended))
             .await
             .unwrap_or_else(|_| Err(DialError::NotNow(Arc::new(Trouble::Silence))))?;
-        self.history().made = Some(Instant::now());
         self.state.send_replace(State::Up(Arc::new(connection), number));
         if self.reported.swap(false, Ordering::Relaxed) {
             tracing::info!(server = %address, "connected to Redis again");
         }
+        // Whoever changed the target meanwhile may have found nothing to leave.
+        if self.target.address.borrow().as_ref() != Some(&address) {
+            self.lost(number, &(Arc::new(Trouble::Elsewhere) as Cause));
+        }
         Ok(())
     }
 
-    /// How long to wait before the first try: not at all, unless the connection before did not last.
+    /// How long to wait before the next try: not at all, unless the one before was a moment ago. Then either it failed,
+    /// or its connection did not last.
     fn pause(&self) -> Duration {
-        let mut history = self.history();
-        if history.made.is_some_and(|made| made.elapsed() < LASTING) {
-            history.backoff.next()
-        } else {
-            history.backoff = Backoff::new();
-            Duration::ZERO
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = tries.latest.is_some_and(|latest| latest.elapsed() < LASTING);
+        let pause = if recent { tries.backoff.next() } else { Duration::ZERO };
+        if !recent {
+            tries.backoff = Backoff::new();
         }
-    }
-
-    fn history(&self) -> std::sync::MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        tries.latest = Some(Instant::now() + pause);
+        pause
     }
 }
 
@@ -294,6 +314,8 @@ pub(crate) enum Trouble {
     NoMaster,
     /// The target is another now.
     Elsewhere,
+    /// Nobody is known to hold the slot.
+    NoSlots,
 }
 
 impl fmt::Display for Trouble {
@@ -304,6 +326,7 @@ impl fmt::Display for Trouble {
             Self::Closed => "the server closed the connection",
             Self::NoMaster => "no majority of the sentinels names a master",
             Self::Elsewhere => "the master is another server now",
+            Self::NoSlots => "no node of the cluster is known to hold the slot",
         })
     }
 }

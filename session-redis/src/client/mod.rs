@@ -1,6 +1,7 @@
 //! What carries requests to the servers: our own layer over the library's plain connections.
 
 mod backoff;
+mod cluster;
 mod connection;
 mod delivery;
 mod dial;
@@ -10,6 +11,8 @@ mod link;
 mod node;
 mod outcome;
 mod request;
+mod sentinel;
+mod slots;
 mod tls;
 
 #[cfg(test)]
@@ -20,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use error::ConnectError;
@@ -28,13 +30,15 @@ pub(crate) use node::Node;
 pub(crate) use outcome::Failure;
 pub(crate) use request::{Answer, Request};
 
+use self::cluster::Cluster;
 use self::delivery::Delivery;
 use self::dial::{Address, DialError, Dialer};
 use self::handshake::{Expected, Handshake};
-use self::link::Patience;
+use self::link::{Patience, Target, Trouble};
+use self::sentinel::{Sentinels, Watch};
 use self::tls::Tls;
 use crate::config::RedisConfig;
-use crate::url::Topology;
+use crate::url::{Credentials, Topology};
 
 /// The servers. A handle: clones share connections, and what runs in the background ends with the last of them.
 #[derive(Clone)]
@@ -50,7 +54,13 @@ struct Shared {
 /// Who holds the keys.
 enum Servers {
     /// One server, wherever it is.
-    One(Node),
+    One {
+        node: Node,
+        /// What looks for it in the background, as long as this lives.
+        _watch: Option<Watch>,
+    },
+    /// One of the nodes of a cluster for each slot.
+    Cluster(Cluster),
 }
 
 impl Client {
@@ -60,38 +70,20 @@ impl Client {
     ///
     /// [`ConnectError`] says what to do.
     pub(crate) async fn connect(config: &RedisConfig) -> Result<Self, ConnectError> {
-        let until = Instant::now() + config.deadline;
-        let patience = Patience::within(config.deadline);
-        let url = &config.url;
         let tls = Tls::of(config)?;
-        let dialer = |expected| {
-            let handshake = Handshake { credentials: url.credentials().cloned(), database: url.database(), expected };
-            Arc::new(Dialer { handshake, tls: tls.clone() })
-        };
-        let servers = match url.topology() {
-            Topology::Standalone { server } => {
-                Servers::One(Node::at(Address::Tcp(server.clone()), &dialer(Expected::Master), patience))
+        let until = Instant::now() + config.deadline;
+        let servers = Servers::connect(config, tls, until).await.map_err(|error| match error {
+            DialError::Never(error) => error,
+            DialError::NotNow(cause) => {
+                ConnectError::Unreachable { address: config.url.topology().to_string(), source: Some(cause) }
             }
-            Topology::Unix { path } => {
-                Servers::One(Node::at(Address::Unix(path.clone()), &dialer(Expected::Master), patience))
-            }
-            Topology::Cluster { .. } | Topology::Sentinel { .. } => return Err(ConnectError::IsCluster),
-        };
-        let Servers::One(node) = &servers;
-        if let Err(error) = node.shared().connection(until).await {
-            return Err(match error {
-                DialError::Never(error) => error,
-                DialError::NotNow(cause) => {
-                    ConnectError::Unreachable { address: url.topology().to_string(), source: Some(cause) }
-                }
-            });
-        }
+        })?;
         Ok(Self { shared: Arc::new(Shared { servers, deadline: config.deadline }) })
     }
 
     /// Uses a connection that the caller made. It is never made again: once it is closed, everything is unavailable.
     pub(crate) fn from_connection(connection: MultiplexedConnection, deadline: Duration) -> Self {
-        let servers = Servers::One(Node::over(connection, Patience::within(deadline)));
+        let servers = Servers::One { node: Node::over(connection, Patience::within(deadline)), _watch: None };
         Self { shared: Arc::new(Shared { servers, deadline }) }
     }
 
@@ -110,7 +102,8 @@ impl Client {
     /// [`Failure`], by the table of [`outcome`].
     pub(crate) async fn send(&self, request: &Request, until: Instant) -> Result<Answer, Failure> {
         match &self.shared.servers {
-            Servers::One(node) => Delivery::new(request, until).to(node).await,
+            Servers::One { node, .. } => Delivery::new(request, until).to(node).await,
+            Servers::Cluster(cluster) => Delivery::new(request, until).through(cluster).await,
         }
     }
 
@@ -119,11 +112,19 @@ impl Client {
     /// # Errors
     ///
     /// [`Failure::Unavailable`] if nobody can say.
-    #[expect(clippy::unused_async, reason = "a cluster has to be asked")]
-    pub(crate) async fn masters(&self, _until: Instant) -> Result<Vec<Node>, Failure> {
-        match &self.shared.servers {
-            Servers::One(node) => Ok(vec![node.clone()]),
+    pub(crate) async fn masters(&self, until: Instant) -> Result<Vec<Node>, Failure> {
+        let cluster = match &self.shared.servers {
+            Servers::One { node, .. } => return Ok(vec![node.clone()]),
+            Servers::Cluster(cluster) => cluster,
+        };
+        // Counting wants all masters there are, not those of some time ago.
+        cluster.refresh();
+        cluster.refreshed(until).await;
+        let masters = cluster.masters();
+        if masters.is_empty() {
+            return Err(Failure::Unavailable { maybe_applied: false, source: Some(Box::new(Trouble::NoSlots)) });
         }
+        Ok(masters)
     }
 
     /// Sends a request to this node, as [`send`](Self::send) does, wherever its slot is.
@@ -133,6 +134,37 @@ impl Client {
     /// The same.
     pub(crate) async fn send_to(&self, node: &Node, request: &Request, until: Instant) -> Result<Answer, Failure> {
         Delivery::new(request, until).to(node).await
+    }
+}
+
+impl Servers {
+    async fn connect(config: &RedisConfig, tls: Option<Tls>, until: Instant) -> Result<Self, DialError> {
+        let url = &config.url;
+        let patience = Patience::within(config.deadline);
+        let dialer = |expected, credentials: Option<&Credentials>, database| {
+            let handshake = Handshake { credentials: credentials.cloned(), database, expected };
+            Arc::new(Dialer { handshake, tls: tls.clone() })
+        };
+        let one = dialer(Expected::Master, url.credentials(), url.database());
+        let (node, watch) = match url.topology() {
+            Topology::Standalone { server } => {
+                (Node::at(&Target::fixed(Address::Tcp(server.clone())), &one, patience), None)
+            }
+            Topology::Unix { path } => (Node::at(&Target::fixed(Address::Unix(path.clone())), &one, patience), None),
+            Topology::Sentinel { sentinels, master } => {
+                let as_whom = dialer(Expected::Sentinel, config.sentinel_credentials.as_ref(), 0);
+                let sentinels = Sentinels::at(sentinels, master, &as_whom, patience);
+                let (node, watch) = sentinels.follow(&one, patience, until).await?;
+                (node, Some(watch))
+            }
+            Topology::Cluster { nodes } => {
+                let cluster = Cluster::at(nodes, &dialer(Expected::ClusterNode, url.credentials(), 0), patience);
+                cluster.discover(until).await?;
+                return Ok(Self::Cluster(cluster));
+            }
+        };
+        node.shared().connection(until).await?;
+        Ok(Self::One { node, _watch: watch })
     }
 }
 

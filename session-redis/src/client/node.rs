@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use tokio::sync::watch;
 
-use super::dial::{Address, Dialer};
-use super::link::{Link, Patience};
+use super::dial::Dialer;
+use super::link::{Link, Patience, Target};
 use super::request::Request;
 
 /// A server that holds keys.
@@ -17,17 +16,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The server at this address.
-    pub(crate) fn at(address: Address, dialer: &Arc<Dialer>, patience: Patience) -> Self {
-        Self::following(&watch::channel(Some(address)).1, dialer, patience)
-    }
-
-    /// The server that is the target at the time.
-    pub(crate) fn following(
-        target: &watch::Receiver<Option<Address>>,
-        dialer: &Arc<Dialer>,
-        patience: Patience,
-    ) -> Self {
+    /// The server that this leads to at the time.
+    pub(crate) fn at(target: &Target, dialer: &Arc<Dialer>, patience: Patience) -> Self {
         let link = || Link::new(Arc::clone(dialer), target.clone(), patience);
         Self { shared: link(), alone: link() }
     }

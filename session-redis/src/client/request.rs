@@ -96,6 +96,36 @@ impl Request {
         })
     }
 
+    /// The steps that were answered `ASK`, with the transactions they are in.
+    pub(crate) fn asked(&self, replies: &[Value]) -> Vec<usize> {
+        let asks = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "ASK");
+        let steps = 0..self.steps.len().min(replies.len());
+        let touched = |step: usize| match self.transaction(step) {
+            Some(mut steps) => steps.any(|step| asks(&replies[step])),
+            None => asks(&replies[step]),
+        };
+        steps.filter(|step| touched(*step)).collect()
+    }
+
+    /// A request for these steps only, with `ASKING` before each of them, or before the `MULTI` they are in, and which
+    /// of its replies are the steps'.
+    pub(crate) fn asking(&self, steps: &[usize]) -> (Self, Vec<usize>) {
+        let mut request = Self { alone: self.alone, ..Self::new(self.slot) };
+        let mut places = Vec::with_capacity(steps.len());
+        for (step, command) in self.steps.cmd_iter().enumerate().filter(|(step, _)| steps.contains(step)) {
+            if self.transaction(step).is_none_or(|steps| steps.start == step) {
+                request.steps.cmd("ASKING");
+            }
+            let place = request.steps.len();
+            places.push(place);
+            request
+                .scripts
+                .extend(self.scripts.iter().filter(|(at, _)| *at == step).map(|(_, script)| (place, *script)));
+            request.steps.add_command(command.clone());
+        }
+        (request, places)
+    }
+
     /// From `MULTI` to `EXEC`, if this step is within.
     pub(crate) fn transaction(&self, step: usize) -> Option<Range<usize>> {
         let names: Vec<&[u8]> = self.steps.cmd_iter().map(name).collect();
@@ -106,9 +136,9 @@ impl Request {
 }
 
 /// Commands that change nothing when they are executed.
-const READS: [&[u8]; 18] = [
-    b"DBSIZE", b"EXISTS", b"GET", b"HGET", b"HGETALL", b"HLEN", b"HMGET", b"INFO", b"PING", b"PTTL", b"SCAN", b"TIME",
-    b"TYPE", b"WAIT", b"ZCARD", b"ZCOUNT", b"ZRANGE", b"ZSCORE",
+const READS: [&[u8]; 19] = [
+    b"ASKING", b"DBSIZE", b"EXISTS", b"GET", b"HGET", b"HGETALL", b"HLEN", b"HMGET", b"INFO", b"PING", b"PTTL",
+    b"SCAN", b"TIME", b"TYPE", b"WAIT", b"ZCARD", b"ZCOUNT", b"ZRANGE", b"ZSCORE",
 ];
 
 fn name(command: &Cmd) -> &[u8] {

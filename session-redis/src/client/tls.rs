@@ -1,7 +1,5 @@
 //! TLS by rustls, with a provider of our own choice, so that none has to be installed for the whole process.
 
-use std::io;
-
 use tokio::net::TcpStream;
 
 use super::dial::DialError;
@@ -29,6 +27,7 @@ fn wanted(config: &RedisConfig) -> Result<Option<&TlsFiles>, ConnectError> {
 
 #[cfg(feature = "tls")]
 mod by_rustls {
+    use std::io;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -38,7 +37,7 @@ mod by_rustls {
     use tokio_rustls::TlsConnector;
     use tokio_rustls::client::TlsStream;
 
-    use super::{ConnectError, DialError, RedisConfig, TcpStream, TlsFiles, io, wanted};
+    use super::{ConnectError, DialError, RedisConfig, TcpStream, TlsFiles, wanted};
 
     /// How to speak TLS.
     #[derive(Clone, Debug)]
@@ -108,7 +107,7 @@ mod by_rustls {
 
     /// A connection that broke during the handshake may do better; one side's distrust stays.
     fn judge(error: io::Error) -> DialError {
-        if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
             DialError::Never(ConnectError::Tls { source: Arc::new(error) })
         } else {
             DialError::from(error)

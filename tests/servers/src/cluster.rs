@@ -185,10 +185,9 @@ impl Cluster {
         }
         for node in &self.nodes {
             eventually("replica that follows its master", async || {
-                let info = node.try_cli(&["INFO", "replication"]).await.ok()?;
-                let info = String::from_redis_value(info).expect("INFO is a text");
-                let follows = info.contains("role:master") || info.contains("master_link_status:up");
-                follows.then_some(())
+                let info: Option<String> = node.glance(&["INFO", "replication"]).await;
+                let waits = info.is_some_and(|info| info.contains("master_link_status:down"));
+                (!waits).then_some(())
             })
             .await;
         }
@@ -212,7 +211,7 @@ impl Cluster {
     }
 
     async fn seen_by(&self, node: &Server) -> Option<Vec<Shard<'_>>> {
-        let Value::Array(shards) = node.try_cli(&["CLUSTER", "SLOTS"]).await.ok()? else { return None };
+        let shards: Vec<Value> = node.glance(&["CLUSTER", "SLOTS"]).await?;
         shards.into_iter().map(|shard| self.shard(shard)).collect()
     }
 
@@ -252,6 +251,6 @@ impl Shard<'_> {
 }
 
 async fn serves(node: &Server) -> bool {
-    let info = node.try_cli(&["CLUSTER", "INFO"]).await.and_then(|info| Ok(String::from_redis_value(info)?));
-    info.is_ok_and(|info| info.contains("cluster_state:ok"))
+    let info: Option<String> = node.glance(&["CLUSTER", "INFO"]).await;
+    info.is_some_and(|info| info.contains("cluster_state:ok"))
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// Below the ports that the system gives to outgoing connections, so that a server that is down finds its port free
 /// when it returns.
-const PORTS: Range<u16> = 10_000..21_000;
+const PORTS: Range<u16> = 10_000..20_000;
 
 /// How far above its own port a cluster node before 7.0 listens for the other nodes.
 pub(crate) const BUS_OFFSET: u16 = 10_000;

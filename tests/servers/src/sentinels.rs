@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use redis::FromRedisValue;
-
 use crate::flavor::Flavor;
 use crate::patience::eventually;
 use crate::server::{Server, ServerBuilder};
@@ -122,7 +120,7 @@ impl Sentinels {
     pub async fn new_master(&self, old: &Server) -> &Server {
         eventually("new master", async || {
             let master = self.named_master().await?;
-            (master.port() != old.port() && has(master, "replication", "role", "master").await).then_some(master)
+            (master.port() != old.port() && is_master(master).await).then_some(master)
         })
         .await
     }
@@ -130,9 +128,8 @@ impl Sentinels {
     async fn named_master(&self) -> Option<&Server> {
         let mut ports = Vec::new();
         for sentinel in &self.sentinels {
-            if let Ok(addr) = sentinel.try_cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).await {
-                ports.push(<(String, u16)>::from_redis_value(addr).expect("a host and a port").1);
-            }
+            let addr: Option<(String, u16)> = sentinel.glance(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).await;
+            ports.extend(addr.map(|(_, port)| port));
         }
         let votes = |server: &&Server| ports.iter().filter(|&&port| port == server.port()).count() >= QUORUM;
         self.servers.iter().find(votes)
@@ -248,9 +245,7 @@ impl SentinelsBuilder {
     }
 }
 
-/// Whether a line of `INFO` has a value. A server that does not answer has none.
-async fn has(server: &Server, section: &str, name: &str, value: &str) -> bool {
-    let line = format!("{name}:{value}");
-    let info = server.try_cli(&["INFO", section]).await.and_then(|info| Ok(String::from_redis_value(info)?));
-    info.is_ok_and(|info| info.lines().any(|each| each == line))
+async fn is_master(server: &Server) -> bool {
+    let info: Option<String> = server.glance(&["INFO", "replication"]).await;
+    info.is_some_and(|info| info.contains("role:master"))
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, RedisResult, Value};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -223,6 +223,12 @@ impl Server {
         timeout(PATIENCE, answer)
             .await
             .unwrap_or_else(|_| Err(RedisError::from((ErrorKind::Io, "the server does not answer"))))
+    }
+
+    /// The answer to a command, if there is one at once. A server that is killed, stopped or busy has none.
+    pub(crate) async fn glance<T: FromRedisValue>(&self, command: &[&str]) -> Option<T> {
+        let answer = timeout(Duration::from_millis(500), self.try_cli(command)).await.ok()?.ok()?;
+        Some(T::from_redis_value(answer).unwrap_or_else(|error| panic!("{}: {error}", self.flavor)))
     }
 
     /// A section of `INFO` as its lines of names and values.

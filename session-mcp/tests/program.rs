@@ -171,7 +171,15 @@ fn a_wrong_file_is_named_with_its_key() {
 #[test]
 fn a_store_that_is_away_is_said_before_anything_is_served_and_without_its_password() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free");
-    for (form, path) in [("redis", "/0"), ("rediss", "")] {
+    let forms = [
+        ("redis", "/0"),
+        ("rediss", ""),
+        ("redis+cluster", ""),
+        ("rediss+cluster", ""),
+        ("redis+sentinel", "/m"),
+        ("rediss+sentinel", "/m/1"),
+    ];
+    for (form, path) in forms {
         let url = format!("{form}://user:hunter2@{free}{path}");
         let file = file(&format!("store = \"{url}\""));
         for command in [

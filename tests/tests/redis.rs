@@ -1,11 +1,12 @@
 //! The built server over a real Redis: several processes on one, a Redis that dies under them, and starts that fail.
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client as Http, Response, StatusCode};
 use serde_json::{Value, json};
-use session_test_servers::{Server, eventually, free_port};
+use session_test_servers::{Certificates, Cluster, Sentinels, Server, eventually, free_port};
 use session_tests::{Answer, Checkout, Client, HttpServer, Sdk, binary};
 
 /// How long a call may take in all when Redis is away, as the replicas here are configured.
@@ -204,6 +205,84 @@ async fn deployments_with_different_prefixes_on_one_redis_do_not_see_each_other(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_a_session_over_a_unix_socket() {
+    let redis = Server::start().await;
+    share_a_session(&format!("redis+unix://{}", redis.socket_path().display()), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_a_session_over_tls_with_certificates_on_both_sides() {
+    let certificates = Certificates::new();
+    let redis = Server::builder().tls(&certificates).config("tls-auth-clients", "yes").start().await;
+    let path = |path: PathBuf| path.to_str().expect("a plain path").to_owned();
+    let (ca, certificate, key) =
+        (path(certificates.authority()), path(certificates.client()), path(certificates.client_key()));
+    let trusted = [("REDIS__TLS__CA", &*ca), ("REDIS__TLS__CERTIFICATE", &*certificate), ("REDIS__TLS__KEY", &*key)];
+    share_a_session(&redis.tls_url(), &trusted).await;
+
+    let (code, said) = refused(&[("STORE", &redis.tls_url())]);
+    assert!(code == Some(1) && said.contains("`tls.ca`"), "the system trusts no authority of a test: {said}");
+    let (code, said) =
+        refused(&[("STORE", &redis.tls_url()), ("REDIS__TLS__CA", &certificate.replace("client", "none"))]);
+    assert!(code == Some(1) && said.contains("`tls.ca`") && said.contains("PEM"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_a_session_in_a_cluster() {
+    let cluster = Cluster::start().await;
+    share_a_session(&cluster.url(), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_a_session_at_the_master_that_sentinels_name() {
+    let sentinels = Sentinels::start().await;
+    share_a_session(&sentinels.url(), &[]).await;
+}
+
+/// Opens sessions at one replica, changes them at another, and ends them at the first.
+async fn share_a_session(store: &str, settings: &[(&str, &str)]) {
+    let (one, two) = (Replica::at(store, settings), Replica::at(store, settings));
+    for number in 0..10 {
+        let session = one.open().await;
+        two.ask("set_state", json!({ "name": "number", "value": number, "session": session })).await;
+        let got = one.ask("get_state", json!({ "name": "number", "session": session })).await;
+        assert_eq!(got["value"], number);
+        one.ask("end_session", json!({ "session": session })).await;
+        assert_eq!(code(&two.call("session_info", json!({ "session": session })).await), "not_found");
+    }
+    assert_eq!(two.health().await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_session_waits_for_replicas_where_that_is_asked_for() {
+    let redis = Server::start().await;
+    let replica =
+        Replica::with(&redis, &[("REDIS__DURABILITY__REPLICAS", "1"), ("REDIS__DURABILITY__TIMEOUT", "100ms")]);
+    let session = replica.open().await;
+    replica.ask("set_state", json!({ "name": "cart", "value": 1, "session": session })).await;
+    let ended = replica.call("end_session", json!({ "session": session })).await;
+    assert_eq!(code(&ended), "unavailable", "no replica confirms it, since there is none: {ended}");
+    let again = replica.call("session_info", json!({ "session": session })).await;
+    assert_eq!(code(&again), "not_found", "it has ended on the master");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_that_the_readme_shows_are_served() {
+    let redis = Server::start().await;
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("settings in TOML");
+    let (store, address) = ("redis://127.0.0.1:6379", "127.0.0.1:8787");
+    assert!(shown.contains(store) && shown.contains(address), "{shown}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, shown.replace(store, &redis.url())).expect("it can be written");
+    let server = HttpServer::configured(&[("CONFIG", file.path().to_str().expect("a plain path"))]);
+    let mut client = Client::connect(Sdk::Mcp2, server.url());
+    client.open();
+    let keys = format!("{:?}", redis.cli(&["KEYS", "shop:*"]).await);
+    assert!(keys.contains("shop:"), "under the prefix that it sets: {keys}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_limits_of_the_configuration_are_those_of_the_store() {
     let redis = Server::start().await;
     let replica = Replica::with(&redis, &[("LIMITS__VALUE_BYTES", "10"), ("IDLE_TIMEOUT", "300ms")]);
@@ -249,7 +328,7 @@ async fn a_redis_that_is_not_there_is_said_at_once_and_without_the_password() {
         assert!(begun.elapsed() < DEADLINE + MARGIN, "{url}: it took {:?}", begun.elapsed());
         assert_eq!(code, Some(1), "{url}: {said}");
         let form = url.split_once("://").map(|(form, _)| form).expect("a URL");
-        assert!(said.contains(&format!("`{form}`")), "{url}: {said}");
+        assert!(said.contains(&format!("`{form}`")) && said.contains("within the deadline"), "{url}: {said}");
         assert!(!said.contains("geheim") && !said.contains("panicked"), "{said}");
         assert_eq!(said.lines().count(), 1, "one sentence for a person: {said}");
     }
@@ -283,8 +362,12 @@ impl Replica {
     }
 
     fn with(redis: &Server, settings: &[(&str, &str)]) -> Self {
-        let (url, deadline) = (redis.url(), format!("{}ms", DEADLINE.as_millis()));
-        let server = HttpServer::configured(&[&[("STORE", &*url), ("REDIS__DEADLINE", &*deadline)], settings].concat());
+        Self::at(&redis.url(), settings)
+    }
+
+    fn at(store: &str, settings: &[(&str, &str)]) -> Self {
+        let deadline = format!("{}ms", DEADLINE.as_millis());
+        let server = HttpServer::configured(&[&[("STORE", store), ("REDIS__DEADLINE", &*deadline)], settings].concat());
         let http = Http::builder().timeout(Duration::from_secs(20)).build().expect("nothing special");
         Self { server, http }
     }

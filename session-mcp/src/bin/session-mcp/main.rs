@@ -6,6 +6,7 @@ mod settings;
 mod shutdown;
 mod variables;
 
+use std::iter::successors;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -40,10 +41,16 @@ fn main() -> ExitCode {
 const USAGE: u8 = 2;
 const FAILURE: u8 = 1;
 
-/// Says in one sentence what is wrong.
+/// Says in one sentence what is wrong, and why as far as that was not said.
 #[expect(clippy::print_stderr, reason = "there may be no log yet, and this is for the person who started it")]
 fn refuse(error: &BoxError, code: u8) -> ExitCode {
-    eprintln!("session-mcp: {error}");
+    let mut said = error.to_string();
+    for cause in successors(error.source(), |cause| cause.source()).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    eprintln!("session-mcp: {said}");
     ExitCode::from(code)
 }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use redis::aio::MultiplexedConnection;
@@ -17,8 +17,17 @@ use tokio::task::AbortHandle;
 #[derive(Debug)]
 pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
-    received: Arc<AtomicU64>,
+    seen: Arc<Seen>,
     driver: Option<AbortHandle>,
+}
+
+/// What was seen of a stream. The driver writes it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How many bytes came.
+    received: AtomicU64,
+    /// The error it ended with. Those who wait for replies are told no more than that it ended.
+    failure: OnceLock<Arc<io::Error>>,
 }
 
 impl Connection {
@@ -27,23 +36,23 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let received = Arc::new(AtomicU64::new(0));
-        let counted = Counted { stream, received: Arc::clone(&received) };
+        let seen = Arc::new(Seen::default());
+        let stream = Watched { stream, seen: Arc::clone(&seen) };
         // The handshake is ours, because its answer matters; without credentials and database the library sends none.
         let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
         // The library's own timeouts are off: a link has one for each attempt.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let (multiplexed, driver) = MultiplexedConnection::new_with_config(&nothing, counted, config).await?;
+        let (multiplexed, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config).await?;
         let driver = tokio::spawn(async move {
             driver.await;
             ended();
         });
-        Ok(Self { multiplexed, received, driver: Some(driver.abort_handle()) })
+        Ok(Self { multiplexed, seen, driver: Some(driver.abort_handle()) })
     }
 
     /// A connection that somebody else made.
     pub(crate) fn owned_by_caller(multiplexed: MultiplexedConnection) -> Self {
-        Self { multiplexed, received: Arc::default(), driver: None }
+        Self { multiplexed, seen: Arc::default(), driver: None }
     }
 
     /// Sends commands and waits for one reply for each.
@@ -53,7 +62,12 @@ impl Connection {
 
     /// How many bytes came so far.
     pub(crate) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.seen.received.load(Ordering::Relaxed)
+    }
+
+    /// The error that it ended with, if there was one.
+    pub(crate) fn failure(&self) -> Option<Arc<io::Error>> {
+        self.seen.failure.get().cloned()
     }
 }
 
@@ -65,25 +79,28 @@ impl Drop for Connection {
     }
 }
 
-/// A stream that counts what it receives.
-struct Counted<S> {
+/// A stream whose owner can be asked what was seen.
+struct Watched<S> {
     stream: S,
-    received: Arc<AtomicU64>,
+    seen: Arc<Seen>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let bytes = buf.filled().len() - before;
         if bytes > 0 {
-            self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.seen.received.fetch_add(bytes as u64, Ordering::Relaxed);
         }
-        read
+        read.map_err(|error| {
+            let error = Arc::clone(self.seen.failure.get_or_init(|| Arc::new(error)));
+            io::Error::new(error.kind(), error)
+        })
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

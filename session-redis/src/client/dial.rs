@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::error::ConnectError;
 use super::handshake::Handshake;
 use super::outcome::Cause;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::url::Endpoint;
 
 /// Where a server is.
@@ -76,7 +76,11 @@ impl Dialer {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let connection = Connection::over(stream, ended).await.map_err(not_now)?;
-        let replies = connection.send(&self.handshake.steps()).await.map_err(not_now)?;
+        let replies = match connection.send(&self.handshake.steps()).await {
+            Ok(replies) => replies,
+            // By TLS 1.3, a server that wants a certificate says so when the client takes itself to be connected.
+            Err(error) => return Err(connection.failure().map_or_else(|| not_now(error), DialError::from)),
+        };
         self.handshake.check(&replies)?;
         Ok(connection)
     }
@@ -88,6 +92,13 @@ fn not_now(error: redis::RedisError) -> DialError {
 
 impl From<io::Error> for DialError {
     fn from(error: io::Error) -> Self {
-        Self::NotNow(Arc::new(error))
+        Self::from(Arc::new(error))
+    }
+}
+
+impl From<Arc<io::Error>> for DialError {
+    /// A connection that broke may do better next time; one side's distrust stays.
+    fn from(error: Arc<io::Error>) -> Self {
+        if tls::is_distrust(&error) { Self::Never(ConnectError::Tls { source: error }) } else { Self::NotNow(error) }
     }
 }

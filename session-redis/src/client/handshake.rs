@@ -57,7 +57,7 @@ impl Handshake {
                 let cause = Arc::new(Answered(error.clone()));
                 return match (error.code(), Verdict::on(error)) {
                     ("NOAUTH" | "WRONGPASS" | "NOPERM", _) => never(self.credentials_error(cause)),
-                    // HELLO is as old as 6.0; a sentinel of that age does not know it.
+                    // HELLO came with 6.0.
                     (_, Verdict::Refused) if is_unknown_command(error) => never(ConnectError::TooOld { version: None }),
                     (_, Verdict::Refused) => never(ConnectError::Refused { source: cause }),
                     _ => Err(DialError::NotNow(cause)),

@@ -65,13 +65,13 @@ impl Sentinels {
         Self { links: links.collect(), master: master.to_owned(), question: Request::new(0).command(question) }
     }
 
-    /// Asks all of them, and returns what more than half of those that were given agree on.
+    /// Asks all of them, until then at the latest, and returns what more than half of those that were given agree on.
     ///
     /// # Errors
     ///
     /// [`DialError`] if they do not agree, or too many are silent.
-    pub(crate) async fn master(&self) -> Result<Endpoint, DialError> {
-        let until = Instant::now() + BOUND;
+    async fn master(&self, until: Instant) -> Result<Endpoint, DialError> {
+        let until = until.min(Instant::now() + BOUND);
         let mut votes: FuturesUnordered<_> = self.links.iter().map(|link| self.ask(link, until)).collect();
         let (mut named, mut unknown, mut silent, mut refused) = (Vec::new(), 0, None, None);
         let majority = self.links.len() / 2 + 1;
@@ -126,7 +126,7 @@ impl Sentinels {
         until: Instant,
     ) -> Result<(Node, Watch), DialError> {
         let first = loop {
-            match self.master().await {
+            match self.master(until).await {
                 Ok(master) => break master,
                 Err(DialError::NotNow(_)) if Instant::now() + LEAST < until => sleep(LEAST).await,
                 Err(error) => return Err(error),
@@ -146,7 +146,7 @@ impl Sentinels {
                 () = async { tokio::join!(doubts.notified(), sleep(LEAST)); } => {}
             }
             // Whoever is silent now may say it next time.
-            let Ok(master) = self.master().await else { continue };
+            let Ok(master) = self.master(Instant::now() + BOUND).await else { continue };
             let master = Some(Address::Tcp(master));
             let moved = current.send_if_modified(|current| {
                 let moved = *current != master;

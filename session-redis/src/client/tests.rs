@@ -9,7 +9,12 @@ use tokio::time::{Instant, sleep};
 use super::{Answer, Client, ConnectError, Failure, Request};
 use crate::config::RedisConfig;
 
+mod clusters;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod faults;
+mod networks;
+mod sentinels;
 mod ways;
 
 /// A client with the default deadline.

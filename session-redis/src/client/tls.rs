@@ -7,9 +7,9 @@ use super::error::ConnectError;
 use crate::config::{RedisConfig, TlsFiles};
 
 #[cfg(feature = "tls")]
-pub(crate) use self::by_rustls::Tls;
+pub(crate) use self::by_rustls::{Tls, is_distrust};
 #[cfg(not(feature = "tls"))]
-pub(crate) use self::unsupported::Tls;
+pub(crate) use self::unsupported::{Tls, is_distrust};
 
 /// Whether the URL asks for TLS.
 ///
@@ -71,7 +71,7 @@ mod by_rustls {
         pub(crate) async fn over(&self, stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, DialError> {
             let name = ServerName::try_from(host.to_owned())
                 .map_err(|error| DialError::Never(ConnectError::Tls { source: Arc::new(error) }))?;
-            TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await.map_err(judge)
+            TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await.map_err(DialError::from)
         }
     }
 
@@ -105,19 +105,22 @@ mod by_rustls {
         ConnectError::TlsFile { key, source: Arc::new(error) }
     }
 
-    /// A connection that broke during the handshake may do better; one side's distrust stays.
-    fn judge(error: io::Error) -> DialError {
-        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
-            DialError::Never(ConnectError::Tls { source: Arc::new(error) })
-        } else {
-            DialError::from(error)
-        }
+    /// Whether an error is one of TLS itself, not of the network below it.
+    pub(crate) fn is_distrust(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
     }
 }
 
 #[cfg(not(feature = "tls"))]
 mod unsupported {
+    use std::io;
+
     use super::{ConnectError, DialError, RedisConfig, TcpStream, wanted};
+
+    /// There is none to come from.
+    pub(crate) fn is_distrust(_error: &io::Error) -> bool {
+        false
+    }
 
     /// There is none.
     #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,84 @@
+//! The contract's rules, on servers of every kind. On one server of the usual kind, each rule is a test of its own.
+
+use std::sync::Arc;
+
+use session_core::conformance::{RULES, Rule};
+use session_redis::TlsFiles;
+use session_test_servers::{Certificates, Cluster, Flavor, Sentinels, Server};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::support::harness::Redis;
+
+/// How many rules run beside each other.
+const BESIDE: usize = 12;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rule_holds_on_a_cluster() {
+    let cluster = Cluster::start().await;
+    every_rule_holds_on(Redis::at(&cluster.url(), cluster)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_cluster_of_the_oldest_redis() {
+    let cluster = Cluster::builder().flavor(&Flavor::redis_6_2()).start().await;
+    every_rule_holds_on(Redis::at(&cluster.url(), cluster)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_master_that_sentinels_name() {
+    let sentinels = Sentinels::start().await;
+    every_rule_holds_on(Redis::at(&sentinels.url(), sentinels)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_the_oldest_redis() {
+    let server = Server::builder().flavor(&Flavor::redis_6_2()).start().await;
+    every_rule_holds_on(Redis::at(&server.url(), server)).await;
+}
+
+/// Where the machine has one: see `tests/run`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_valkey() {
+    let Some(valkey) = Flavor::valkey() else { return };
+    let server = Server::builder().flavor(&valkey).start().await;
+    every_rule_holds_on(Redis::at(&server.url(), server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_over_tls() {
+    let certificates = Certificates::new();
+    let server = Server::builder().tls(&certificates).config("tls-auth-clients", "yes").start().await;
+    let files = TlsFiles {
+        ca: Some(certificates.authority()),
+        certificate: Some(certificates.client()),
+        key: Some(certificates.client_key()),
+    };
+    every_rule_holds_on(Redis::at(&server.tls_url(), (server, certificates)).with_tls(files)).await;
+}
+
+/// Runs all rules, some beside each other, and names those that do not hold.
+async fn every_rule_holds_on(servers: Redis) {
+    let servers = Arc::new(servers);
+    let places = Arc::new(Semaphore::new(BESIDE));
+    let mut running = JoinSet::new();
+    for &rule in RULES {
+        running.spawn(holds(rule, Arc::clone(&servers), Arc::clone(&places)));
+    }
+    let broken: Vec<String> = running.join_all().await.into_iter().flatten().collect();
+    assert!(broken.is_empty(), "{} of {} rules do not hold:\n{}", broken.len(), RULES.len(), broken.join("\n"));
+}
+
+/// Nothing, or which rule is broken and how.
+async fn holds(rule: Rule, servers: Arc<Redis>, places: Arc<Semaphore>) -> Option<String> {
+    let _place = places.acquire().await.expect("it is not closed");
+    let rule_alone = tokio::spawn(async move { (rule.run)(&*servers).await });
+    let panic = rule_alone.await.err()?.into_panic();
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Some(format!("{rule:?}: {}", text.unwrap_or("it panicked")))
+}

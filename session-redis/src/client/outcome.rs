@@ -187,3 +187,100 @@ impl fmt::Display for Answered {
 }
 
 impl std::error::Error for Answered {}
+
+#[cfg(test)]
+mod tests {
+    use redis::cmd;
+
+    use super::*;
+
+    /// What a server sends as this line.
+    fn error(line: &str) -> Value {
+        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).expect("a reply")
+    }
+
+    fn verdict(line: &str) -> Verdict {
+        let Value::ServerError(error) = error(line) else { panic!("{line} is no error") };
+        Verdict::on(&error)
+    }
+
+    #[test]
+    fn each_code_has_its_verdict() {
+        for (line, expected) in [
+            ("LOADING Redis is loading the dataset in memory", Verdict::Wait),
+            ("BUSY Redis is busy running a script.", Verdict::Wait),
+            ("MISCONF Redis is configured to save RDB snapshots", Verdict::Wait),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Verdict::Wait),
+            ("CLUSTERDOWN The cluster is down", Verdict::Wait),
+            ("ERR max number of clients reached", Verdict::Wait),
+            ("READONLY You can't write against a read only replica.", Verdict::Leave),
+            ("NOREPLICAS Not enough good replicas to write.", Verdict::Leave),
+            ("MASTERDOWN Link with MASTER is down", Verdict::Leave),
+            ("NOSCRIPT No matching script. Please use EVAL.", Verdict::UnknownScript),
+            ("MOVED 3999 127.0.0.1:6381", Verdict::Moved),
+            ("ASK 3999 127.0.0.1:6381", Verdict::Ask),
+            ("OOM command not allowed when used memory > 'maxmemory'.", Verdict::Full),
+            ("NOAUTH Authentication required.", Verdict::Refused),
+            ("NOPERM this user has no permissions", Verdict::Refused),
+            ("CROSSSLOT Keys in request don't hash to the same slot", Verdict::Refused),
+            ("ERR unknown command", Verdict::Refused),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", Verdict::Step),
+            ("OURS of a script", Verdict::Step),
+        ] {
+            assert_eq!(verdict(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn before_7_0_a_code_is_found_within_the_text_of_a_script() {
+        let raised = "ERR Error running script (call to f_0123): @user_script:1: @user_script: 1: ";
+        for (text, expected) in [
+            ("-READONLY You can't write against a read only replica.", Verdict::Leave),
+            ("-OOM command not allowed when used memory > 'maxmemory'.", Verdict::Full),
+            ("-MISCONF Redis is configured to save RDB snapshots", Verdict::Wait),
+            ("Wrong number of args calling Redis command From Lua script", Verdict::Refused),
+        ] {
+            assert_eq!(verdict(&format!("{raised}{text}")), expected, "{text}");
+            assert_eq!(verdict(&format!("@user_script: 1: {text}")), expected, "{text}");
+        }
+        assert_eq!(verdict("ERR value -OOM is not an integer"), Verdict::Refused, "not of a script");
+    }
+
+    fn unknown(request: &Request, replies: Vec<Value>) -> bool {
+        match judge(request, replies) {
+            Outcome::Again { unknown, .. } => unknown,
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_written_beside_a_refusal_makes_it_unknown() {
+        let read = Request::new(0).command(cmd("TIME")).command(cmd("PEXPIRE"));
+        assert!(!unknown(&read, vec![Value::Int(1), error("READONLY no")]));
+        let write = Request::new(0).command(cmd("HSET")).command(cmd("PEXPIRE"));
+        assert!(unknown(&write, vec![Value::Int(1), error("READONLY no")]));
+        assert!(unknown(&write, vec![error("LOADING no"), Value::Int(1)]));
+        assert!(!unknown(&write, vec![error("LOADING no"), error("LOADING no")]));
+    }
+
+    #[test]
+    fn a_transaction_that_was_discarded_wrote_nothing() {
+        let steps = ["MULTI", "UNLINK", "ZREM", "EXEC"];
+        let request = steps.into_iter().fold(Request::new(0), |request, name| request.command(cmd(name)));
+        let queued = Value::SimpleString("QUEUED".to_owned());
+        let replies = vec![Value::Okay, queued.clone(), error("READONLY no"), error("EXECABORT discarded")];
+        assert!(!unknown(&request, replies));
+        let beside = request.command(cmd("HSET"));
+        let replies = vec![Value::Okay, queued, error("READONLY no"), error("EXECABORT discarded"), Value::Int(1)];
+        assert!(unknown(&beside, replies));
+    }
+
+    #[test]
+    fn the_most_decisive_error_is_not_hidden_by_a_steps_own() {
+        let request = Request::new(0).command(cmd("HGETALL")).command(cmd("SET"));
+        let replies = vec![error("WRONGTYPE no"), error("OOM no")];
+        assert!(matches!(judge(&request, replies), Outcome::Full(_)));
+        let replies = vec![error("WRONGTYPE no"), Value::Okay];
+        assert!(matches!(judge(&request, replies), Outcome::Answered(_)));
+    }
+}

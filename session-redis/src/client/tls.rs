@@ -113,6 +113,7 @@ mod by_rustls {
 
 #[cfg(not(feature = "tls"))]
 mod unsupported {
+    use std::future::Ready;
     use std::io;
 
     use super::{ConnectError, DialError, RedisConfig, TcpStream, wanted};
@@ -123,7 +124,7 @@ mod unsupported {
     }
 
     /// There is none.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     pub(crate) enum Tls {}
 
     impl Tls {
@@ -132,7 +133,7 @@ mod unsupported {
             wanted(config)?.map_or(Ok(None), |_| Err(ConnectError::NoTls))
         }
 
-        pub(crate) async fn over(&self, _stream: TcpStream, _host: &str) -> Result<TcpStream, DialError> {
+        pub(crate) fn over(&self, _stream: TcpStream, _host: &str) -> Ready<Result<TcpStream, DialError>> {
             match *self {}
         }
     }

@@ -14,6 +14,7 @@ use session_test_servers::Server;
 
 /// Makes stores on some servers, a deployment of its own for each rule. Rules that run beside each other can share it.
 pub(crate) struct Redis {
+    url: String,
     config: RedisConfig,
     deployments: AtomicU64,
     /// Kept for as long as the stores are.
@@ -30,7 +31,12 @@ impl Redis {
     /// The servers of a URL.
     pub(crate) fn at(url: &str, servers: impl Any + Send + Sync) -> Self {
         let config = url.parse().expect("the servers' URL is one");
-        Self { config, deployments: AtomicU64::new(0), _servers: Box::new(servers) }
+        Self { url: url.to_owned(), config, deployments: AtomicU64::new(0), _servers: Box::new(servers) }
+    }
+
+    /// The URL of the servers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Trusts, and is trusted, by these files.

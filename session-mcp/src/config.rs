@@ -275,6 +275,15 @@ mod tests {
         assert!(!shown.contains("hunter2") && !shown.contains("user"), "{shown}");
     }
 
+    #[cfg(feature = "redis")]
+    #[test]
+    fn every_form_of_a_url_is_one_that_redis_has() {
+        for form in StoreUrl::SCHEMES {
+            let parsed = format!("{form}://host/master").parse::<session_redis::RedisUrl>();
+            assert_ne!(parsed.err(), Some(session_redis::InvalidRedisUrl::Form), "{form}");
+        }
+    }
+
     #[test]
     fn an_address_is_a_host_of_numbers_or_localhost_and_a_port() {
         let from = |text: &str| serde_json::from_value::<Config>(serde_json::json!({ "http": text }));

@@ -30,8 +30,8 @@ pub struct Lifespan {
 impl Lifespan {
     /// Builds the store, connects where it is one of servers, and starts the manager. Needs a tokio runtime.
     ///
-    /// A Redis store connects within the deadline of [`Config::redis`] or not at all; once it did, it does so again by
-    /// itself whenever it has to.
+    /// A Redis store connects within its configured deadline or not at all; once it did, it connects again by itself
+    /// whenever it has to.
     ///
     /// # Errors
     ///

@@ -31,7 +31,14 @@ local idle, bytes, names = tonumber(field[5]), tonumber(field[6]), tonumber(fiel
 if not (version and idle and bytes and names) then
   return {'corrupt'}
 end
+-- Each writer's last write is remembered, for as many writers as write. One that arrives again is answered before its
+-- right is looked at, which it may have taken away itself.
 local mode, ends_at = right(name, field[8], deadline)
+local writers = field[4] or ''
+local last, led_to, done_at = string.match(writers, writer .. ':(%d+):(%d+):(%d+);')
+if last == number then
+  return fence(key) or {'ok', tonumber(led_to), tonumber(done_at), ends_at or deadline, idle}
+end
 if not mode or ends_at <= at then
   return fence(key) or {'absent'}
 end
@@ -39,14 +46,12 @@ if mode == 'ro' then
   return fence(key) or {'read_only'}
 end
 
--- Each writer's last write is remembered, for as many writers as write. What is not remembered was not applied, unless
--- as many versions have passed since the writer last looked as it takes to be forgotten.
-local writers = field[4] or ''
-local last, led_to, done_at = string.match(writers, writer .. ':(%d+):(%d+):(%d+);')
-if last == number then
-  return fence(key) or {'ok', tonumber(led_to), tonumber(done_at), ends_at, idle}
-end
-if (last and tonumber(last) > tonumber(number)) or version < known or version - known >= WRITERS then
+-- What is not remembered was not applied, unless everyone who is remembered wrote after what this writer knew: then it
+-- may have been forgotten for the others.
+local _, remembered = string.gsub(writers, ';', ';')
+local oldest = tonumber(string.match(writers, '^%x+:%d+:(%d+):')) or math.huge
+local forgotten = not last and remembered >= WRITERS and oldest > known
+if forgotten or (last and tonumber(last) > tonumber(number)) or version < known then
   return fence(key) or {'stale', version}
 end
 if expected ~= '' and tonumber(expected) ~= version then
@@ -135,8 +140,7 @@ elseif ARGV[10] == 'r' then
 end
 
 writers = string.gsub(writers, writer .. ':[^;]*;', '', 1)
-local _, remembered = string.gsub(writers, ';', ';')
-if remembered >= WRITERS then
+if not last and remembered >= WRITERS then
   writers = string.gsub(writers, '^[^;]*;', '', 1)
 end
 version = version + 1

@@ -1,0 +1,364 @@
+//! Writers who remember what they were told.
+//!
+//! Each writer owns a value with a rising number and adds to a counter that all share, by compare-and-set; now and then
+//! it opens a session of its own and ends it. Whatever happens meanwhile, in the end
+//!
+//! - the counter and the version are what was acknowledged, and at most what is unknown on top of that;
+//! - each writer's own value is the last that was acknowledged, or one after it that is unknown;
+//! - what was acknowledged as ended is gone, and what was acknowledged as opened is there;
+//! - every key has an end.
+//!
+//! While they write, no one reads a version older than one that anybody was told of before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use session_core::{
+    Load, Locator, Owner, Page, Session, SessionKey, SessionStore as _, SessionStoreExt as _, StoreError, Updated,
+};
+use session_redis::RedisStore;
+use session_test_servers::Server;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::stores::{alice, draft, number, open, set};
+
+/// How many write, and to how many sessions: every other one is a principal's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) writers: usize,
+    pub(crate) sessions: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { writers: 9, sessions: 2 }
+    }
+}
+
+/// What all writers were told.
+#[derive(Debug)]
+pub(crate) struct History {
+    subjects: Vec<Arc<Subject>>,
+    logs: Vec<Log>,
+}
+
+/// A session that several write to.
+#[derive(Debug)]
+struct Subject {
+    key: SessionKey,
+    changes: Tally,
+    counted: Tally,
+    /// The latest version that anybody was told of.
+    told: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    acknowledged: AtomicU64,
+    unknown: AtomicU64,
+}
+
+/// What one writer was told.
+#[derive(Debug, Default)]
+struct Log {
+    field: String,
+    subject: usize,
+    /// The last number of its own that was acknowledged, and those after it of which nothing is known.
+    acknowledged: u64,
+    unknown: BTreeSet<u64>,
+    opened: Vec<SessionKey>,
+    ended: Vec<SessionKey>,
+    errors: BTreeMap<&'static str, usize>,
+    slowest: Duration,
+}
+
+const COUNTER: &str = "counter";
+/// For how long they go on after the trouble.
+const AFTERWARDS: Duration = Duration::from_millis(300);
+
+impl History {
+    /// Opens sessions, and lets writers write to them by way of these stores until the trouble is over and a moment
+    /// longer.
+    pub(crate) async fn of(stores: &[RedisStore], plan: Plan, trouble: impl Future<Output = ()>) -> Self {
+        let mut subjects = Vec::new();
+        for session in 0..plan.sessions {
+            let owner = if session % 2 == 0 { alice() } else { Owner::Anonymous };
+            let key = open(&stores[0], owner).await;
+            let (changes, counted) = (Tally::default(), Tally::default());
+            subjects.push(Arc::new(Subject { key, changes, counted, told: AtomicU64::new(1) }));
+        }
+        let over = Arc::new(AtomicBool::new(false));
+        let mut writers = JoinSet::new();
+        for number in 0..plan.writers {
+            let subject = number % subjects.len();
+            let log = Log { field: format!("writer-{number}"), subject, ..Log::default() };
+            let store = stores[number % stores.len()].clone();
+            let writer = Writer { store, subject: Arc::clone(&subjects[subject]), log };
+            writers.spawn(writer.run(Arc::clone(&over)));
+        }
+        trouble.await;
+        sleep(AFTERWARDS).await;
+        over.store(true, Ordering::Relaxed);
+        let logs = writers.join_all().await;
+        let history = Self { subjects, logs };
+        assert!(history.acknowledged() > 0, "somebody was answered: {:?}", history.errors());
+        history
+    }
+
+    /// How many changes were acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.subjects.iter().map(|subject| subject.changes.acknowledged.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How often which error was told. A conflict is none; a session that is absent is.
+    pub(crate) fn errors(&self) -> BTreeMap<&'static str, usize> {
+        let mut all = BTreeMap::new();
+        for (&error, count) in self.logs.iter().flat_map(|log| &log.errors) {
+            *all.entry(error).or_default() += count;
+        }
+        all
+    }
+
+    /// The errors but for these.
+    pub(crate) fn errors_but_for(&self, expected: &[&str]) -> BTreeMap<&'static str, usize> {
+        self.errors().into_iter().filter(|(error, _)| !expected.contains(error)).collect()
+    }
+
+    /// The longest that anybody waited for one answer.
+    pub(crate) fn slowest(&self) -> Duration {
+        self.logs.iter().map(|log| log.slowest).max().unwrap_or_default()
+    }
+
+    /// Holds it against what is there now.
+    pub(crate) async fn agrees_with(&self, server: &Server) {
+        let store = crate::stores::connect(&server.url()).await;
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let session = store.peek(&subject.key).await.expect("the server is well").expect("nobody ended it");
+            subject.counted.agrees_with(number(&session, COUNTER), "the counter");
+            subject.changes.agrees_with(session.version.get() - 1, "the version");
+            for log in self.logs.iter().filter(|log| log.subject == index) {
+                let own = number(&session, &log.field);
+                let possible = own == log.acknowledged || log.unknown.contains(&own);
+                assert!(
+                    possible,
+                    "{} holds {own}; acknowledged {}, unknown {:?}",
+                    log.field, log.acknowledged, log.unknown
+                );
+            }
+        }
+        let listed = listed(&store).await;
+        for log in &self.logs {
+            for key in &log.ended {
+                assert!(store.peek(key).await.expect("the server is well").is_none(), "an ended session is visible");
+                assert!(!listed.contains(&key.locator()), "an ended session is listed");
+            }
+            for key in &log.opened {
+                assert!(store.peek(key).await.expect("the server is well").is_some(), "an opened session is absent");
+                assert!(listed.contains(&key.locator()) || key.owner() == Owner::Anonymous, "and it is listed");
+            }
+        }
+        every_key_has_an_end(server).await;
+    }
+
+    /// Holds against a server that lost everything: nothing that was there before is visible in any part.
+    pub(crate) async fn is_forgotten_by(&self, server: &Server) {
+        let store = crate::stores::connect(&server.url()).await;
+        let subjects = self.subjects.iter().map(|subject| &subject.key);
+        for key in subjects.chain(self.logs.iter().flat_map(|log| &log.ended)) {
+            assert!(store.peek(key).await.expect("the server is well").is_none(), "a lost session is visible");
+        }
+        every_key_has_an_end(server).await;
+    }
+}
+
+impl Tally {
+    fn note(&self, applied: Option<bool>) {
+        match applied {
+            Some(true) => self.acknowledged.fetch_add(1, Ordering::Relaxed),
+            None => self.unknown.fetch_add(1, Ordering::Relaxed),
+            Some(false) => 0,
+        };
+    }
+
+    fn agrees_with(&self, value: u64, what: &str) {
+        let (acknowledged, unknown) = (self.acknowledged.load(Ordering::Relaxed), self.unknown.load(Ordering::Relaxed));
+        assert!(
+            (acknowledged..=acknowledged + unknown).contains(&value),
+            "{what} is {value}; acknowledged {acknowledged}, unknown {unknown}"
+        );
+    }
+}
+
+struct Writer {
+    store: RedisStore,
+    subject: Arc<Subject>,
+    log: Log,
+}
+
+impl Writer {
+    async fn run(mut self, over: Arc<AtomicBool>) -> Log {
+        let mut round = 0_u64;
+        while !over.load(Ordering::Relaxed) {
+            round += 1;
+            self.write(round).await;
+            self.add().await;
+            self.read(if round.is_multiple_of(2) { Load::Touch } else { Load::Peek }).await;
+            if round.is_multiple_of(4) {
+                self.come_and_go(round).await;
+            }
+        }
+        self.log
+    }
+
+    async fn write(&mut self, number: u64) {
+        let change = set(&self.log.field, number);
+        let answer = timed(&mut self.log, self.store.update(&self.subject.key, change)).await;
+        match self.changed(&answer) {
+            Some(true) => {
+                self.log.acknowledged = number;
+                self.log.unknown.clear();
+            }
+            Some(false) => {}
+            None => drop(self.log.unknown.insert(number)),
+        }
+    }
+
+    /// Adds one to the counter, however often somebody else is faster.
+    async fn add(&mut self) {
+        loop {
+            let Some(session) = self.read(Load::Peek).await else { return };
+            let change = set(COUNTER, number(&session, COUNTER) + 1).if_version(session.version);
+            let answer = timed(&mut self.log, self.store.update(&self.subject.key, change)).await;
+            if !matches!(answer, Err(StoreError::Conflict)) {
+                return self.subject.counted.note(self.changed(&answer));
+            }
+        }
+    }
+
+    /// Reads the session, and looks that it is none of the past.
+    async fn read(&mut self, load: Load) -> Option<Session> {
+        let told = self.subject.told.load(Ordering::Relaxed);
+        let session = timed(&mut self.log, self.store.load(&self.subject.key, load)).await.ok()?;
+        let Some(session) = session else {
+            self.log.erred("absent");
+            return None;
+        };
+        assert!(session.version.get() >= told, "version {:?} is read after {told} was told", session.version);
+        assert_eq!(session.locator, self.subject.key.locator(), "the answer belongs to the question");
+        let own = number(&session, &self.log.field);
+        let possible = own == self.log.acknowledged || self.log.unknown.contains(&own);
+        assert!(possible, "read {own} of one's own after {}", self.log.acknowledged);
+        Some(session)
+    }
+
+    /// Opens a session, writes to it and ends it. Every other one stays.
+    async fn come_and_go(&mut self, round: u64) {
+        let (new, key) = draft(if round.is_multiple_of(8) { alice() } else { Owner::Anonymous });
+        if timed(&mut self.log, self.store.create(new)).await.is_err() {
+            return;
+        }
+        let _ = timed(&mut self.log, self.store.update(&key, set("round", round))).await;
+        if round.is_multiple_of(16) {
+            return self.log.opened.push(key);
+        }
+        match timed(&mut self.log, self.store.delete(&key)).await {
+            Ok(true) => {
+                let after = timed(&mut self.log, self.store.load(&key, Load::Touch)).await;
+                assert!(!matches!(after, Ok(Some(_))), "a session is visible after its end");
+                let late = timed(&mut self.log, self.store.update(&key, set("round", "late"))).await;
+                assert!(late.is_err(), "a session is changed after its end");
+                self.log.forgive("not found", matches!(late, Err(StoreError::NotFound)));
+                self.log.ended.push(key);
+            }
+            Ok(false) => self.log.erred("absent"),
+            Err(_) => {}
+        }
+    }
+
+    /// Whether a change was applied; `None` if nobody knows.
+    fn changed(&self, answer: &Result<Updated, StoreError>) -> Option<bool> {
+        let applied = match answer {
+            Ok(updated) => {
+                self.subject.told.fetch_max(updated.version.get(), Ordering::Relaxed);
+                Some(true)
+            }
+            Err(StoreError::Unavailable { maybe_applied: true, .. }) => None,
+            Err(_) => Some(false),
+        };
+        self.subject.changes.note(applied);
+        applied
+    }
+}
+
+impl Log {
+    fn erred(&mut self, error: &'static str) {
+        *self.errors.entry(error).or_default() += 1;
+    }
+
+    /// Takes an error back that was meant to come.
+    fn forgive(&mut self, error: &'static str, meant: bool) {
+        if let Some(count) = self.errors.get_mut(error).filter(|_| meant) {
+            *count -= 1;
+        }
+        self.errors.retain(|_, count| *count > 0);
+    }
+}
+
+/// Waits for an answer, and notes how long that took and what was wrong with it.
+async fn timed<T>(log: &mut Log, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    let answer = operation.await;
+    log.slowest = log.slowest.max(begun.elapsed());
+    match &answer {
+        Ok(_) | Err(StoreError::Conflict) => {}
+        Err(StoreError::Unavailable { maybe_applied: true, .. }) => log.erred("unavailable, unknown"),
+        Err(StoreError::Unavailable { .. }) => log.erred("unavailable"),
+        Err(StoreError::Full { .. }) => log.erred("full"),
+        Err(StoreError::NotFound) => log.erred("not found"),
+        Err(StoreError::Defect { .. }) => log.erred("defect"),
+        Err(_) => log.erred("another"),
+    }
+    answer
+}
+
+/// Everything that alice has.
+pub(crate) async fn listed(store: &RedisStore) -> BTreeSet<Locator> {
+    let mut all = BTreeSet::new();
+    let mut page = Page::first(NonZeroU32::MAX);
+    loop {
+        let listing = store.list(&alice(), page.clone()).await.expect("the server is well");
+        all.extend(listing.sessions.iter().map(|summary| summary.locator));
+        page.after = listing.next;
+        if page.after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// Looks that the server will forget everything it holds.
+pub(crate) async fn every_key_has_an_end(server: &Server) {
+    for key in keys(server).await {
+        let left = server.cli(&[b"PTTL", key.as_slice()]).await;
+        assert_ne!(left, Value::Int(-1), "{} has no end", String::from_utf8_lossy(&key));
+    }
+}
+
+/// All keys of a server.
+pub(crate) async fn keys(server: &Server) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let reply = server.cli(&["SCAN", &cursor, "COUNT", "1000"]).await;
+        let (next, keys): (String, Vec<Vec<u8>>) = redis::from_redis_value(reply).expect("a cursor and keys");
+        all.extend(keys);
+        if next == "0" {
+            return all;
+        }
+        cursor = next;
+    }
+}

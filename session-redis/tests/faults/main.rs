@@ -1,0 +1,11 @@
+//! What the store answers while its server, or the network in between, is in trouble. Each fault is a test; most are
+//! judged by a [`history`]: writers write throughout, and what they were told has to agree with what is there in the end.
+
+mod history;
+mod stores;
+
+mod network;
+mod restarts;
+
+mod originals;
+mod retries;

@@ -1,0 +1,148 @@
+//! A network that fails.
+
+use std::time::{Duration, Instant};
+
+use session_core::{SessionStore as _, SessionStoreExt as _};
+use session_test_servers::{Proxy, Server, eventually};
+use tokio::time::sleep;
+
+use crate::history::{History, Plan};
+use crate::stores::{alice, connect, open, set, several, unavailable};
+
+const STORES: usize = 3;
+
+/// Server paused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_pauses_is_waited_for_and_applies_nothing_twice() {
+    let server = Server::start().await;
+    let stores = several(STORES, &server.url()).await;
+    let history = History::of(&stores, Plan::default(), async {
+        sleep(Duration::from_millis(300)).await;
+        server.stop();
+        sleep(Duration::from_millis(1_500)).await;
+        server.resume();
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    assert!(history.slowest() >= Duration::from_millis(1_400), "the pause was felt: {:?}", history.slowest());
+    history.agrees_with(&server).await;
+}
+
+/// Black hole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_black_hole_is_left_after_a_short_stall() {
+    let (server, proxy, stores) = behind_a_proxy().await;
+    let history = History::of(&stores, Plan::default(), async {
+        for _ in 0..2 {
+            sleep(Duration::from_millis(500)).await;
+            // What is open stays a black hole for ever, what comes after it does not.
+            proxy.black_hole();
+            sleep(Duration::from_millis(100)).await;
+            proxy.pass();
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    let stall = history.slowest();
+    assert!((Duration::from_millis(400)..Duration::from_millis(1_500)).contains(&stall), "{stall:?}");
+    history.agrees_with(&server).await;
+}
+
+/// Replies lost and the connection closed, 20 times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_reply_is_lost_is_applied_exactly_once() {
+    let (server, proxy, stores) = behind_a_proxy().await;
+    let history = History::of(&stores, Plan::default(), async {
+        for _ in 0..20 {
+            proxy.eat_replies_to("EVALSHA", 1);
+            eventually("reply to lose", async || (proxy.replies_to_eat() == 0).then_some(())).await;
+        }
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    assert!(proxy.traffic().connections() >= 20, "each loss cost a connection");
+    history.agrees_with(&server).await;
+}
+
+/// Connections killed every 100 ms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_seen_of_connections_that_are_killed() {
+    let server = Server::start().await;
+    let stores = several(STORES, &server.url()).await;
+    let history = History::of(&stores, Plan::default(), async {
+        for _ in 0..30 {
+            sleep(Duration::from_millis(100)).await;
+            server.cli(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+        }
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    history.agrees_with(&server).await;
+}
+
+/// Slow network.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_network_is_slow_and_nothing_worse() {
+    let (server, proxy, stores) = behind_a_proxy().await;
+    let history = History::of(&stores, Plan::default(), async {
+        proxy.delay(Duration::from_millis(25));
+        sleep(Duration::from_millis(1_500)).await;
+        proxy.pass();
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    assert!(history.slowest() >= Duration::from_millis(50), "{:?}", history.slowest());
+    history.agrees_with(&server).await;
+}
+
+/// Slow network, slower than the deadline allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_too_slow_is_unavailable_at_the_deadline_and_not_later() {
+    let (server, proxy, stores) = behind_a_proxy().await;
+    let history = History::of(&stores, Plan::default(), async {
+        proxy.delay(Duration::from_millis(600));
+        sleep(Duration::from_millis(2_500)).await;
+        proxy.pass();
+        sleep(Duration::from_millis(1_500)).await;
+    });
+    let history = history.await;
+    assert!(history.errors().contains_key("unavailable, unknown"), "{:?}", history.errors());
+    let expected = ["unavailable", "unavailable, unknown"];
+    assert!(history.errors_but_for(&expected).is_empty(), "{:?}", history.errors());
+    assert_at_the_deadline(history.slowest());
+    history.agrees_with(&server).await;
+}
+
+/// Network cut: nothing can connect, and what is connected is silent.
+#[tokio::test]
+async fn each_operation_on_a_dead_network_ends_at_its_deadline() {
+    let (_server, proxy, stores) = behind_a_proxy().await;
+    let key = open(&stores[0], alice()).await;
+    proxy.black_hole();
+    let begun = Instant::now();
+    let (touched, updated, deleted) =
+        tokio::join!(stores[0].touch(&key), stores[1].update(&key, set("field", 1)), stores[2].delete(&key),);
+    assert_at_the_deadline(begun.elapsed());
+    assert!(unavailable(&touched).is_some(), "{touched:?}");
+    assert_eq!(unavailable(&updated), Some(true), "it was sent: {updated:?}");
+    assert_eq!(unavailable(&deleted), Some(true), "it was sent: {deleted:?}");
+    proxy.pass();
+    assert!(connect(&proxy_url(&proxy)).await.peek(&key).await.expect("the network is back").is_some());
+}
+
+/// At the deadline, give or take what a busy machine needs.
+fn assert_at_the_deadline(took: Duration) {
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(2_100)).contains(&took), "{took:?}");
+}
+
+async fn behind_a_proxy() -> (Server, Proxy, Vec<session_redis::RedisStore>) {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let stores = several(STORES, &proxy_url(&proxy)).await;
+    (server, proxy, stores)
+}
+
+fn proxy_url(proxy: &Proxy) -> String {
+    format!("redis://{}", proxy.addr())
+}

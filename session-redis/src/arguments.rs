@@ -25,6 +25,8 @@ impl<'a> Arguments<'a> {
         self
     }
 
+    /// A number, or what is written like one.
+    #[expect(clippy::needless_pass_by_value, reason = "most are numbers, and read better without a reference")]
     pub(crate) fn number(self, number: impl ToString) -> Self {
         self.own(number.to_string())
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client as Http, Response, StatusCode};
 use serde_json::{Value, json};
-use session_test_servers::{Certificates, Cluster, Sentinels, Server, eventually, free_port};
+use session_test_servers::{Certificates, Cluster, Flavor, Sentinels, Server, eventually, free_port};
 use session_tests::{Answer, Checkout, Client, HttpServer, Sdk, binary};
 
 /// How long a call may take in all when Redis is away, as the replicas here are configured.
@@ -213,7 +213,9 @@ async fn replicas_share_a_session_over_a_unix_socket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_share_a_session_over_tls_with_certificates_on_both_sides() {
     let certificates = Certificates::new();
-    let redis = Server::builder().tls(&certificates).config("tls-auth-clients", "yes").start().await;
+    // Not every build of Redis speaks TLS; Debian's does.
+    let redis = Server::builder().flavor(&Flavor::redis()).tls(&certificates).config("tls-auth-clients", "yes");
+    let redis = redis.start().await;
     let path = |path: PathBuf| path.to_str().expect("a plain path").to_owned();
     let (ca, certificate, key) =
         (path(certificates.authority()), path(certificates.client()), path(certificates.client_key()));

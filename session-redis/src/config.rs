@@ -22,7 +22,8 @@ pub struct RedisConfig {
     /// What every key begins with.
     #[serde(default)]
     pub key_prefix: KeyPrefix,
-    /// How long one operation may take in all, connecting and retrying included.
+    /// How long one operation may take in all, connecting and retrying included; at most
+    /// [`MAX_DEADLINE`](Self::MAX_DEADLINE).
     #[serde(default = "default_deadline", deserialize_with = "positive")]
     pub deadline: Duration,
     /// What the end of a session waits for. Nothing but the master unless told otherwise: see [`Durability`].
@@ -44,6 +45,9 @@ pub struct RedisConfig {
 impl RedisConfig {
     /// How long one operation may take unless told otherwise.
     pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
+
+    /// The longest that one operation may take: an hour.
+    pub const MAX_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
     /// The default configuration for these servers.
     #[must_use]
@@ -75,7 +79,10 @@ fn default_deadline() -> Duration {
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let duration: Duration = humantime_serde::deserialize(deserializer)?;
-    if duration.is_zero() { Err(de::Error::custom("it must be longer than nothing")) } else { Ok(duration) }
+    if duration.is_zero() || duration > RedisConfig::MAX_DEADLINE {
+        return Err(de::Error::custom("it must be longer than nothing and at most an hour"));
+    }
+    Ok(duration)
 }
 
 /// What the end of a session waits for, so that a failover does not bring the session back.

@@ -93,7 +93,8 @@ impl Sessions {
         let Some(durability) = &self.durability else {
             return Ok(Reply::to_all(self.client.send(&request, until).await?.replies).take());
         };
-        let wait = cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout)).to_owned();
+        let wait =
+            cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout.min(self.deadline))).to_owned();
         let mut replies = Reply::to_all(self.client.send(&request.alone().command(wait), until).await?.replies);
         let ended = replies.take();
         match number(&replies.take()) {

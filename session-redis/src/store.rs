@@ -47,7 +47,8 @@ impl RedisStore {
     /// The connection is not made anew: once it is lost, every operation is [`StoreError::Unavailable`].
     #[must_use]
     pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
-        Self::new(Client::from_connection(connection, config.deadline), 1, config)
+        let deadline = config.deadline.min(RedisConfig::MAX_DEADLINE);
+        Self::new(Client::from_connection(connection, deadline), 1, RedisConfig { deadline, ..config })
     }
 
     fn new(client: Client, masters: usize, config: RedisConfig) -> Self {

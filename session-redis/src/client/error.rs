@@ -12,7 +12,7 @@ use super::outcome::Cause;
 pub enum ConnectError {
     /// No server answered within the deadline.
     #[error(
-        "no usable Redis server at {address} within the deadline: check that `url` is right and the server runs, or \
+        "no usable Redis server at {address} within the deadline: check that the URL is right and the server runs, or \
          set `deadline` higher"
     )]
     Unreachable {
@@ -21,8 +21,11 @@ pub enum ConnectError {
         /// What went wrong last, if anything answered at all.
         source: Option<Cause>,
     },
+    /// No operation can be given so long, or no time at all.
+    #[error("`deadline` must be longer than nothing and at most an hour")]
+    Deadline,
     /// User, password or the user's rights were refused.
-    #[error("the Redis server refuses the user or password: check the credentials in `url` and the user's ACL")]
+    #[error("the Redis server refuses the user or password: check the credentials in the URL and the user's ACL")]
     Credentials {
         /// What the server said.
         source: Cause,
@@ -40,25 +43,25 @@ pub enum ConnectError {
         version: Option<String>,
     },
     /// It is a node of a cluster.
-    #[error("the Redis server is a node of a cluster: write redis+cluster:// or rediss+cluster:// in `url`")]
+    #[error("the Redis server is a node of a cluster: write redis+cluster:// or rediss+cluster:// in the URL")]
     IsCluster,
     /// It is no node of a cluster.
-    #[error("the Redis server is no node of a cluster: write redis:// or rediss:// in `url`")]
+    #[error("the Redis server is no node of a cluster: write redis:// or rediss:// in the URL")]
     IsNoCluster,
     /// It is a sentinel.
-    #[error("the server is a sentinel: write redis+sentinel://…/<master> or rediss+sentinel://…/<master> in `url`")]
+    #[error("the server is a sentinel: write redis+sentinel://…/<master> or rediss+sentinel://…/<master> in the URL")]
     IsSentinel,
     /// It is no sentinel.
-    #[error("the server is no sentinel: name the sentinels and their port, commonly 26379, in `url`")]
+    #[error("the server is no sentinel: name the sentinels and their port, commonly 26379, in the URL")]
     IsNoSentinel,
     /// The sentinels answer, and watch over no master of this name.
-    #[error("the sentinels know no master of the name `{master}`: check the end of `url`")]
+    #[error("the sentinels know no master of the name `{master}`: check the end of the URL")]
     UnknownMaster {
         /// The name.
         master: String,
     },
     /// The database does not exist or may not be used.
-    #[error("the Redis server refuses the database {database}: check the number in `url`")]
+    #[error("the Redis server refuses the database {database}: check the number in the URL")]
     Database {
         /// Its number.
         database: u32,
@@ -66,7 +69,7 @@ pub enum ConnectError {
         source: Cause,
     },
     /// TLS is asked for, and not compiled in.
-    #[error("`url` asks for TLS, and this program was built without it: enable the feature `tls` of session-redis")]
+    #[error("the URL asks for TLS, and this program was built without it: enable the feature `tls` of session-redis")]
     NoTls,
     /// A file for TLS cannot be used.
     #[error("cannot use the file of `tls.{key}`: name a readable PEM file{}", holding(key))]
@@ -77,7 +80,7 @@ pub enum ConnectError {
         source: Cause,
     },
     /// There are settings for TLS, and no TLS.
-    #[error("`tls` is set, and `url` does not ask for TLS: write rediss:// with an `s`")]
+    #[error("`tls` is set, and the URL does not ask for TLS: write rediss:// with an `s`")]
     TlsUnused,
     /// Only one of a client's certificate and its key was given.
     #[error("`tls.certificate` and `tls.key` belong together: set both or none")]
@@ -85,7 +88,7 @@ pub enum ConnectError {
     /// TLS itself failed: one side does not trust the other.
     #[error(
         "TLS with the Redis server failed: check that `tls.ca` signed its certificate, that the certificate names the \
-         host in `url`, and whether it wants `tls.certificate`"
+         host in the URL, and whether it wants `tls.certificate`"
     )]
     Tls {
         /// Why.

@@ -70,6 +70,9 @@ impl Client {
     ///
     /// [`ConnectError`] says what to do.
     pub(crate) async fn connect(config: &RedisConfig) -> Result<Self, ConnectError> {
+        if config.deadline.is_zero() || config.deadline > RedisConfig::MAX_DEADLINE {
+            return Err(ConnectError::Deadline);
+        }
         let tls = Tls::of(config)?;
         let until = Instant::now() + config.deadline;
         let servers = Servers::connect(config, tls, until).await.map_err(|error| match error {

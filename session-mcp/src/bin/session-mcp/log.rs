@@ -8,13 +8,14 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Begins to log what `RUST_LOG` asks for, by default what this program says and the warnings of others. What rmcp says
-/// is never logged.
+/// Begins to log what `RUST_LOG` asks for, by default what this program and its Redis store say, and the warnings of
+/// others. What rmcp says is never logged.
 pub(crate) fn begin(format: LogFormat) {
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let understood = asked.as_deref().map(EnvFilter::try_new).transpose();
     let misunderstood = understood.is_err();
-    let wanted = understood.ok().flatten().unwrap_or_else(|| EnvFilter::new("warn,session_mcp=info"));
+    let wanted =
+        understood.ok().flatten().unwrap_or_else(|| EnvFilter::new("warn,session_mcp=info,session_redis=info"));
     // rmcp writes request ids, arguments and session names into its log as they come; a client could write lines of
     // its own there.
     let safe = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));

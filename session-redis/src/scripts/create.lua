@@ -119,11 +119,14 @@ if index then
       end
     end
   end
+  -- What is added comes first: an index that becomes empty is removed, and while its slot moves not to be written again.
+  redis.call(unpack(add))
   for went = 1, #gone, 2 do
-    redis.call('ZREM', index, gone[went])
+    if gone[went] ~= locator then
+      redis.call('ZREM', index, gone[went])
+    end
   end
   redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(at - DAY))
-  redis.call(unpack(add))
   local stay = math.max(tonumber(add[3]), tonumber(add[5] or 0)) - at + DAY
   if redis.call('PTTL', index) < stay then
     redis.call('PEXPIRE', index, whole(stay))

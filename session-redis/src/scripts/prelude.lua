@@ -9,9 +9,13 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- The error that a command was refused with, its code first: 6.2 puts the script's line before it.
+-- The error that a command was refused with, its code first: 6.2 puts the script's line before it. While a slot moves, a
+-- key that the script has just removed counts as moved already, and cannot be written again where it was.
 local function refused(reply)
   if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'non local key', 1, true) then
+      return redis.error_reply('TRYAGAIN the slot is moving')
+    end
     return redis.error_reply((string.gsub(reply.err, '^@[^:]*: %d+: %-?', '')))
   end
 end
@@ -44,13 +48,14 @@ local function slide(key, idle, deadline, at)
 end
 
 -- Ends a session. A marker stays while a creation of it that was delayed on its way could still arrive, and as long as
--- whoever ended it may ask again.
+-- whoever ended it may ask again. It takes the session's place in one step: while a slot moves, a key that was removed
+-- cannot be written again. The caller writes something else first, for which a server without memory has room.
 local function bury(key, creation, ender, at, stay)
-  redis.call('UNLINK', key)
   local id, latest = string.match(creation or '', '^(%x+:%d+):(%d+)$')
   local left = math.max((tonumber(latest) or 0) - at, stay)
   if left > 0 then
     redis.call('SET', key, 'ended ' .. (id or '-') .. ' ' .. ender, 'PX', whole(left))
+  else
+    redis.call('UNLINK', key)
   end
 end
-

@@ -32,11 +32,13 @@ use crate::stores::{alice, draft, number, open, set};
 pub(crate) struct Plan {
     pub(crate) writers: usize,
     pub(crate) sessions: usize,
+    /// Where a session is, if what is told of it there is to be looked at by itself.
+    pub(crate) place: fn(&SessionKey) -> usize,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { writers: 9, sessions: 2 }
+        Self { writers: 9, sessions: 2, place: |_| 0 }
     }
 }
 
@@ -73,6 +75,13 @@ struct Log {
     unknown: BTreeSet<u64>,
     opened: Vec<SessionKey>,
     ended: Vec<SessionKey>,
+    /// What was told of the sessions in each place.
+    told: BTreeMap<usize, Told>,
+}
+
+/// What was wrong with answers, and how long the slowest took.
+#[derive(Debug, Default)]
+struct Told {
     errors: BTreeMap<&'static str, usize>,
     slowest: Duration,
 }
@@ -98,7 +107,7 @@ impl History {
             let subject = number % subjects.len();
             let log = Log { field: format!("writer-{number}"), subject, ..Log::default() };
             let store = stores[number % stores.len()].clone();
-            let writer = Writer { store, subject: Arc::clone(&subjects[subject]), log };
+            let writer = Writer { store, subject: Arc::clone(&subjects[subject]), place: plan.place, log };
             writers.spawn(writer.run(Arc::clone(&over)));
         }
         trouble.await;
@@ -117,8 +126,13 @@ impl History {
 
     /// How often which error was told. A conflict is none; a session that is absent is.
     pub(crate) fn errors(&self) -> BTreeMap<&'static str, usize> {
+        self.errors_where(|_| true)
+    }
+
+    /// The same for sessions in some places.
+    pub(crate) fn errors_where(&self, which: impl Fn(usize) -> bool) -> BTreeMap<&'static str, usize> {
         let mut all = BTreeMap::new();
-        for (&error, count) in self.logs.iter().flat_map(|log| &log.errors) {
+        for (&error, count) in self.told_where(which).flat_map(|told| &told.errors) {
             *all.entry(error).or_default() += count;
         }
         all
@@ -131,12 +145,27 @@ impl History {
 
     /// The longest that anybody waited for one answer.
     pub(crate) fn slowest(&self) -> Duration {
-        self.logs.iter().map(|log| log.slowest).max().unwrap_or_default()
+        self.slowest_where(|_| true)
+    }
+
+    /// The same for sessions in some places.
+    pub(crate) fn slowest_where(&self, which: impl Fn(usize) -> bool) -> Duration {
+        self.told_where(which).map(|told| told.slowest).max().unwrap_or_default()
+    }
+
+    fn told_where(&self, which: impl Fn(usize) -> bool) -> impl Iterator<Item = &Told> {
+        let told = self.logs.iter().flat_map(|log| &log.told);
+        told.filter(move |(place, _)| which(**place)).map(|(_, told)| told)
     }
 
     /// Holds it against what is there now.
     pub(crate) async fn agrees_with(&self, server: &Server) {
-        let store = crate::stores::connect(&server.url()).await;
+        self.agrees_with_all(&server.url(), &[server]).await;
+    }
+
+    /// The same for several servers that a URL leads to.
+    pub(crate) async fn agrees_with_all(&self, url: &str, servers: &[&Server]) {
+        let store = crate::stores::connect(url).await;
         for (index, subject) in self.subjects.iter().enumerate() {
             let session = store.peek(&subject.key).await.expect("the server is well").expect("nobody ended it");
             subject.counted.agrees_with(number(&session, COUNTER), "the counter");
@@ -162,7 +191,9 @@ impl History {
                 assert!(listed.contains(&key.locator()) || key.owner() == Owner::Anonymous, "and it is listed");
             }
         }
-        every_key_has_an_end(server).await;
+        for server in servers {
+            every_key_has_an_end(server).await;
+        }
     }
 
     /// Holds against a server that lost everything: nothing that was there before is visible in any part.
@@ -197,6 +228,7 @@ impl Tally {
 struct Writer {
     store: RedisStore,
     subject: Arc<Subject>,
+    place: fn(&SessionKey) -> usize,
     log: Log,
 }
 
@@ -217,7 +249,7 @@ impl Writer {
 
     async fn write(&mut self, number: u64) {
         let change = set(&self.log.field, number);
-        let answer = timed(&mut self.log, self.store.update(&self.subject.key, change)).await;
+        let answer = timed(self.log.told_at(self.here()), self.store.update(&self.subject.key, change)).await;
         match self.changed(&answer) {
             Some(true) => {
                 self.log.acknowledged = number;
@@ -233,7 +265,7 @@ impl Writer {
         loop {
             let Some(session) = self.read(Load::Peek).await else { return };
             let change = set(COUNTER, number(&session, COUNTER) + 1).if_version(session.version);
-            let answer = timed(&mut self.log, self.store.update(&self.subject.key, change)).await;
+            let answer = timed(self.log.told_at(self.here()), self.store.update(&self.subject.key, change)).await;
             if !matches!(answer, Err(StoreError::Conflict)) {
                 return self.subject.counted.note(self.changed(&answer));
             }
@@ -243,9 +275,9 @@ impl Writer {
     /// Reads the session, and looks that it is none of the past.
     async fn read(&mut self, load: Load) -> Option<Session> {
         let told = self.subject.told.load(Ordering::Relaxed);
-        let session = timed(&mut self.log, self.store.load(&self.subject.key, load)).await.ok()?;
+        let session = timed(self.log.told_at(self.here()), self.store.load(&self.subject.key, load)).await.ok()?;
         let Some(session) = session else {
-            self.log.erred("absent");
+            self.log.told_at(self.here()).erred("absent");
             return None;
         };
         assert!(session.version.get() >= told, "version {:?} is read after {told} was told", session.version);
@@ -259,25 +291,31 @@ impl Writer {
     /// Opens a session, writes to it and ends it. Every other one stays.
     async fn come_and_go(&mut self, round: u64) {
         let (new, key) = draft(if round.is_multiple_of(8) { alice() } else { Owner::Anonymous });
-        if timed(&mut self.log, self.store.create(new)).await.is_err() {
+        let there = (self.place)(&key);
+        if timed(self.log.told_at(there), self.store.create(new)).await.is_err() {
             return;
         }
-        let _ = timed(&mut self.log, self.store.update(&key, set("round", round))).await;
+        let _ = timed(self.log.told_at(there), self.store.update(&key, set("round", round))).await;
         if round.is_multiple_of(16) {
             return self.log.opened.push(key);
         }
-        match timed(&mut self.log, self.store.delete(&key)).await {
+        match timed(self.log.told_at(there), self.store.delete(&key)).await {
             Ok(true) => {
-                let after = timed(&mut self.log, self.store.load(&key, Load::Touch)).await;
+                let after = timed(self.log.told_at(there), self.store.load(&key, Load::Touch)).await;
                 assert!(!matches!(after, Ok(Some(_))), "a session is visible after its end");
-                let late = timed(&mut self.log, self.store.update(&key, set("round", "late"))).await;
+                let late = timed(self.log.told_at(there), self.store.update(&key, set("round", "late"))).await;
                 assert!(late.is_err(), "a session is changed after its end");
-                self.log.forgive("not found", matches!(late, Err(StoreError::NotFound)));
+                self.log.told_at(there).forgive("not found", matches!(late, Err(StoreError::NotFound)));
                 self.log.ended.push(key);
             }
-            Ok(false) => self.log.erred("absent"),
+            Ok(false) => self.log.told_at(there).erred("absent"),
             Err(_) => {}
         }
+    }
+
+    /// Where the session is that it writes to.
+    fn here(&self) -> usize {
+        (self.place)(&self.subject.key)
     }
 
     /// Whether a change was applied; `None` if nobody knows.
@@ -296,6 +334,12 @@ impl Writer {
 }
 
 impl Log {
+    fn told_at(&mut self, place: usize) -> &mut Told {
+        self.told.entry(place).or_default()
+    }
+}
+
+impl Told {
     fn erred(&mut self, error: &'static str) {
         *self.errors.entry(error).or_default() += 1;
     }
@@ -310,18 +354,18 @@ impl Log {
 }
 
 /// Waits for an answer, and notes how long that took and what was wrong with it.
-async fn timed<T>(log: &mut Log, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn timed<T>(told: &mut Told, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let begun = Instant::now();
     let answer = operation.await;
-    log.slowest = log.slowest.max(begun.elapsed());
+    told.slowest = told.slowest.max(begun.elapsed());
     match &answer {
         Ok(_) | Err(StoreError::Conflict) => {}
-        Err(StoreError::Unavailable { maybe_applied: true, .. }) => log.erred("unavailable, unknown"),
-        Err(StoreError::Unavailable { .. }) => log.erred("unavailable"),
-        Err(StoreError::Full { .. }) => log.erred("full"),
-        Err(StoreError::NotFound) => log.erred("not found"),
-        Err(StoreError::Defect { .. }) => log.erred("defect"),
-        Err(_) => log.erred("another"),
+        Err(StoreError::Unavailable { maybe_applied: true, .. }) => told.erred("unavailable, unknown"),
+        Err(StoreError::Unavailable { .. }) => told.erred("unavailable"),
+        Err(StoreError::Full { .. }) => told.erred("full"),
+        Err(StoreError::NotFound) => told.erred("not found"),
+        Err(StoreError::Defect { .. }) => told.erred("defect"),
+        Err(_) => told.erred("another"),
     }
     answer
 }

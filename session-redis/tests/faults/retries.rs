@@ -102,7 +102,7 @@ async fn forty_stores_whose_replies_are_lost_apply_nothing_twice() {
     let server = Server::start().await;
     let proxy = Proxy::to(server.addr()).await;
     let stores = several(40, &server.url_at(proxy.addr())).await;
-    let history = History::of(&stores, Plan { writers: 80, sessions: 1 }, async {
+    let history = History::of(&stores, Plan { writers: 80, sessions: 1, ..Plan::default() }, async {
         for _ in 0..200 {
             proxy.eat_replies_to("EVALSHA", 1);
             eventually("reply to lose", async || (proxy.replies_to_eat() == 0).then_some(())).await;

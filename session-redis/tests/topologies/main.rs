@@ -1,6 +1,22 @@
 //! The store on servers of every kind: the contract's rules on each, and what a fleet of servers answers while some of
-//! them are in trouble.
+//! them are in trouble. There, too, most tests are judged by a [`history`].
 
-mod rules;
+#[path = "../faults/history.rs"]
+#[allow(dead_code, reason = "the tests of faults use the rest")]
+mod history;
+#[path = "../faults/stores.rs"]
+#[allow(dead_code, reason = "the tests of faults use the rest")]
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod rules;
+
+mod figures;
+mod shards;
+
+mod failovers;
+mod migrations;
+mod partitions;
+
+mod durability;

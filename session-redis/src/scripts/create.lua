@@ -18,7 +18,7 @@ if there.err then
   if type(marker) == 'string' and string.sub(marker, 1, #id + 7) == 'ended ' .. id .. ' ' then
     return fence(key) or {'ended'}
   end
-elseif (tonumber(there[1]) or 0) > at then
+elseif (digits(there[1]) or 0) > at then
   local own = string.sub(there[2] or '', 1, #id + 1) == id .. ':'
   return fence(key) or (own and {'own', tonumber(there[3])}) or {'exists'}
 end
@@ -63,7 +63,7 @@ if index then
     local score = redis.call('ZSCORE', index, locator)
     if score then
       local field = redis.pcall('HMGET', KEYS[victim], 'd', 'i', 'l')
-      if field.err or (tonumber(field[1]) or 0) <= at then
+      if field.err or (digits(field[1]) or 0) <= at then
         leave(locator, why_expired(score))
       else
         local idle = field[3] and at - field[3] or field[2] - redis.call('PTTL', KEYS[victim])

@@ -11,7 +11,7 @@ if field.err then
     return fence(key) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 1 or 0}
   end
 end
-local deadline = tonumber(field[1])
+local deadline = digits(field[1])
 if not deadline or deadline <= at then
   return refused(redis.pcall('UNLINK', key)) or {0}
 end

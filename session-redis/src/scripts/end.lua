@@ -11,7 +11,7 @@ local at, ended = clock(), 0
 for each = 2, #KEYS do
   local field = redis.pcall('HMGET', KEYS[each], 'd', 'k')
   if not field.err and field[1] then
-    if (tonumber(field[1]) or 0) > at then
+    if (digits(field[1]) or 0) > at then
       ended = ended + 1
     end
     bury(KEYS[each], field[2], '-', at, 0)

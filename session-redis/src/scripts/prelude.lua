@@ -5,6 +5,11 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- A number that a field holds, if it holds one as this library writes it. Lua itself would read `nan` and `0x10` too.
+local function digits(field)
+  return tonumber(string.match(field or '', '^%d+$') or '')
+end
+
 local function whole(number)
   return string.format('%.0f', number)
 end

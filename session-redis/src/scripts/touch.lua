@@ -1,18 +1,18 @@
--- Begins a session's idle timeout anew, if the grant may do that. What else the session holds is read by the command
--- that follows in the same round trip.
+-- Begins a session's idle timeout anew, if the grant may do that and its format is known. What else the session holds
+-- is read by the command that follows in the same round trip.
 -- KEYS: session. ARGV: grant.
 -- Answers the time, what was left of the idle timeout (-2: nothing is there), and 1 if it began anew.
 
 local key, name = KEYS[1], ARGV[1]
 local at = clock()
-local field = redis.pcall('HMGET', key, 'd', 'i', name)
-local deadline = not field.err and tonumber(field[1])
+local field = redis.pcall('HMGET', key, 'd', 'i', 'f', name)
+local deadline = not field.err and digits(field[1])
 if not deadline or deadline <= at then
   return fence(key) or {at, -2, 0}
 end
 local left = redis.call('PTTL', key)
-local mode, ends_at = right(name, field[3], deadline)
-local idle = tonumber(field[2])
+local mode, ends_at = right(name, field[4], deadline)
+local idle = digits(field[3]) == 1 and digits(field[2])
 if mode == 'rw' and ends_at > at and idle then
   return slide(key, idle, deadline, at) or {at, left, 1}
 end

@@ -20,14 +20,14 @@ for edit = 0, edits - 1 do
   read[#read + 1] = 'u:' .. ARGV[17 + 3 * edit]
 end
 local field = redis.pcall(unpack(read))
-local deadline, version = tonumber(field[1]), tonumber(field[3])
+local deadline, version = digits(field[1]), digits(field[3])
 if field.err or not deadline or deadline <= at then
   return fence(key) or {'absent'}
 end
-if tonumber(field[2]) ~= 1 then
+if digits(field[2]) ~= 1 then
   return {'newer'}
 end
-local idle, bytes, names = tonumber(field[5]), tonumber(field[6]), tonumber(field[7])
+local idle, bytes, names = digits(field[5]), digits(field[6]), digits(field[7])
 if not (version and idle and bytes and names) then
   return {'corrupt'}
 end

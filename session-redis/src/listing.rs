@@ -1,6 +1,6 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
-use redis::cmd;
+use redis::{Cmd, cmd};
 use session_core::{
     Cursor, Expired, Listing, Locator, Owner, Page, PrincipalId, Record, SessionId, SessionKey, StoreError, Summary,
     Timestamp,
@@ -89,6 +89,7 @@ impl Sessions {
             request = request.command(cmd("PTTL").arg(&name).to_owned());
             request = request.command(cmd("HMGET").arg(&name).arg(&LISTED[..]).to_owned());
         }
+        let request = request.command(fence(&self.keys.index(principal)));
         let mut replies = Reply::to_all(self.client.send(&request, until).await?.replies);
         let now = time(replies.take())?;
         let mut part = Part { now, live: Vec::new(), expired: Vec::new(), next: None };
@@ -119,8 +120,8 @@ impl Sessions {
         loop {
             let mut range = cmd("ZRANGEBYSCORE");
             range.arg(&index).arg(least).arg("+inf").arg("WITHSCORES").arg("LIMIT").arg(skipped).arg(asked);
-            let request = Request::new(slot(&index)).command(range);
-            let mut reply = Reply::only(self.client.send(&request, until).await?.replies)?;
+            let request = Request::new(slot(&index)).command(range).command(fence(&index));
+            let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();
             let mut found = 0;
             while let (Some(member), Some(score)) = (reply.next(), reply.next()) {
@@ -146,8 +147,8 @@ impl Sessions {
         let mut ended = 0;
         loop {
             let range = cmd("ZRANGE").arg(&index).arg(0).arg(ENDED_AT_ONCE).to_owned();
-            let request = Request::new(slot(&index)).command(range);
-            let mut reply = Reply::only(self.client.send(&request, until).await?.replies)?;
+            let request = Request::new(slot(&index)).command(range).command(fence(&index));
+            let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();
             while let Some(member) = reply.next() {
                 members.extend(text(member).filter(|member| member != RATE));
@@ -186,4 +187,9 @@ impl Sessions {
         let deadline = number(&replies.take()).map(Timestamp::from_millis);
         Ok(deadline.map(|deadline| if deadline <= now { Expired::Absolute(deadline) } else { Expired::Idle }))
     }
+}
+
+/// Writes nothing to an index. A node that may no longer write refuses even that, and is not believed.
+fn fence(index: &str) -> Cmd {
+    cmd("ZREM").arg(index).arg("-").to_owned()
 }

@@ -9,3 +9,10 @@ mod restarts;
 
 mod originals;
 mod retries;
+
+mod demotion;
+mod memory;
+mod scripts;
+
+mod cancellation;
+mod crowd;

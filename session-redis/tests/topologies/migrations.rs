@@ -25,7 +25,7 @@ const HALF_MOVED: Duration = Duration::from_secs(1);
 async fn slots_that_move_are_not_noticed() {
     let cluster = Cluster::builder().replicas(0).start().await;
     let stores = several(STORES, &cluster.url()).await;
-    let history = History::of(&stores, Plan { writers: 90, sessions: 30, place: shard }, async {
+    let history = History::of(&stores, Plan { writers: 90, sessions: 30, place: shard, ..Plan::default() }, async {
         sleep(Duration::from_millis(300)).await;
         let mut slots = vec![alices_slot(); 3];
         slots.extend(some_slots(&cluster).await);
@@ -48,7 +48,7 @@ async fn slots_that_move_are_not_noticed() {
 async fn a_slot_that_stays_half_moved_for_a_second_costs_no_more_than_that() {
     let cluster = Cluster::builder().replicas(0).start().await;
     let stores = several(STORES, &cluster.url()).await;
-    let history = History::of(&stores, Plan { writers: 30, sessions: 10, place: shard }, async {
+    let history = History::of(&stores, Plan { writers: 30, sessions: 10, place: shard, ..Plan::default() }, async {
         sleep(Duration::from_millis(300)).await;
         for _ in 0..3 {
             let to = another(&cluster, alices_slot()).await;

@@ -9,6 +9,7 @@
 //! - every key has an end.
 //!
 //! While they write, no one reads a version older than one that anybody was told of before.
+#![allow(dead_code, reason = "the tests of faults use one part and those of topologies another")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;

@@ -13,7 +13,7 @@ use crate::shards::{open_in, shard, slot, until_served};
 use crate::stores::{alice, connect, open, set, unavailable};
 
 /// How long an end may wait for its replica.
-const WAIT: Duration = Duration::from_millis(700);
+const WAIT: Duration = Duration::from_millis(800);
 
 /// An end that is acknowledged is on the replica, or it is not acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,6 @@
 //! them are in trouble. There, too, most tests are judged by a [`history`].
 
 #[path = "../faults/history.rs"]
-#[allow(dead_code, reason = "the tests of faults use the rest")]
 mod history;
 #[path = "../faults/stores.rs"]
 #[allow(dead_code, reason = "the tests of faults use the rest")]

@@ -195,8 +195,9 @@ async fn who_may_not_prolong_a_session_leaves_its_time_alone() {
         store.update(&key, Change::new().revoke(revoked.secret_hash())).await.expect("it is live");
         let guess = SessionKey::by_name(owner, &SessionName::mint_for(name.locator()));
         let unauthenticated = SessionKey::by_locator(Owner::Anonymous, name.locator());
+        // Long beside what a command takes, so that a timeout that began anew is seen.
+        sleep(Duration::from_millis(200)).await;
         let mut last = left(&server, owner).await;
-        sleep(Duration::from_millis(5)).await;
         for other in [reader, revoked_key, guess, unauthenticated] {
             for load in [Load::Touch, Load::Peek] {
                 let mode = store.load(&other, load).await.expect("the store answers").map(|seen| seen.mode());

@@ -118,8 +118,9 @@ impl Sessions {
         let (least, asked) = (after.map_or(0, |after| after.deadline), size + 2);
         let mut skipped = 0;
         loop {
-            let mut range = cmd("ZRANGEBYSCORE");
-            range.arg(&index).arg(least).arg("+inf").arg("WITHSCORES").arg("LIMIT").arg(skipped).arg(asked);
+            let mut range = cmd("ZRANGE");
+            range.arg(&index).arg(least).arg("+inf").arg("BYSCORE");
+            range.arg("LIMIT").arg(skipped).arg(asked).arg("WITHSCORES");
             let request = Request::new(slot(&index)).command(range).command(fence(&index));
             let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();

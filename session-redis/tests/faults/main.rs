@@ -12,7 +12,9 @@ mod retries;
 
 mod demotion;
 mod memory;
+mod refusals;
 mod scripts;
 
 mod cancellation;
+mod corruption;
 mod crowd;

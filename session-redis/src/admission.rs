@@ -9,8 +9,7 @@ use session_core::{
 };
 use tokio::time::Instant;
 
-use crate::arguments::Arguments;
-use crate::client::Request;
+use crate::client::{Call, Request};
 use crate::fields::{encode, grant_field, mode_name};
 use crate::keys::{Keys, slot};
 use crate::reply::{Defect, Reply, STORE, defect, text};
@@ -140,13 +139,13 @@ impl Admission<'_> {
         let fields = encode(&self.draft);
         let grants: Vec<String> = self.draft.grants.iter().map(|grant| grant_field(grant.secret)).collect();
 
-        let mut all = Arguments::new()
+        let mut all = Call::of(&CREATE, &names)
             .text(&self.signature)
             .number(self.latest.as_millis())
             .number(self.draft.ends_at.as_millis())
             .number(millis(self.draft.idle_timeout))
             .maybe(self.room.filter(|_| self.leavers.is_empty()))
-            .number(id.locator)
+            .text(&id.locator.to_string())
             .number(limits.sessions_per_principal)
             .maybe(limits.creation_rate.map(|rate| millis(rate.interval())))
             .maybe(limits.creation_rate.map(|rate| millis(rate.tolerance())))
@@ -165,9 +164,9 @@ impl Admission<'_> {
                 .text(grant.label.as_ref().map_or("", Text::as_str));
         }
         for leaver in &self.leavers {
-            all = all.number(leaver);
+            all = all.text(&leaver.to_string());
         }
-        Request::new(slot(&name)).script(&CREATE, &names, &all.slices())
+        Request::new(slot(&name)).script(all)
     }
 }
 

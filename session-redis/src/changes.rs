@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use session_core::{Change, Edit, Quota, SessionKey, StateValue, StoreError, Text, Updated, Version};
 
-use crate::arguments::Arguments;
-use crate::client::Request;
+use crate::client::{Call, Request};
 use crate::fields::{grant_name, mode_name};
 use crate::keys::slot;
 use crate::reply::{Defect, Reply, STORE, defect};
@@ -25,8 +24,8 @@ impl Sessions {
         let number = self.writer.next();
         loop {
             let known = change.expected.map_or(turn.seen(), Version::get);
-            let arguments = self.change(&grant, change, number, known);
-            let request = Request::new(slot(&name)).script(&UPDATE, &[&name], &arguments.slices());
+            let call = self.change(Call::of(&UPDATE, &[&name]), &grant, change, number, known);
+            let request = Request::new(slot(&name)).script(call);
             let answer = self.client.send(&request, until).await?;
             let mut reply = Reply::only(answer.replies)?;
             match (reply.text()?.as_str(), answer.uncertain) {
@@ -68,13 +67,13 @@ impl Sessions {
         })
     }
 
-    /// What `update.lua` is called with.
-    fn change<'a>(&self, grant: &'a str, change: &'a Change, number: u64, known: u64) -> Arguments<'a> {
+    /// Calls `update.lua` with a change.
+    fn change(&self, call: Call, grant: &str, change: &Change, number: u64, known: u64) -> Call {
         let over = self.over_by_itself(change);
-        let mut all = Arguments::new()
+        let mut all = call
             .text(grant)
             .maybe(change.expected.map(Version::get))
-            .own(self.writer.id().to_owned())
+            .text(self.writer.id())
             .number(number)
             .number(known)
             .text(over)
@@ -102,7 +101,7 @@ impl Sessions {
         }
         all = all.number(change.grants.len());
         for (&secret, grant) in &change.grants {
-            all = all.own(grant_name(secret));
+            all = all.text(&grant_name(secret));
             all = match grant {
                 Some(grant) => all
                     .text(mode_name(grant.mode))

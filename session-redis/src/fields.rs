@@ -1,5 +1,6 @@
 //! How a session is written down as the fields of a hash.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,7 +19,7 @@ const FORMAT: u64 = 1;
 
 /// The field that holds a grant.
 pub(crate) fn grant_field(secret: SecretHash) -> String {
-    format!("g:{}", grant_name(secret))
+    ["g:", &grant_name(secret)].concat()
 }
 
 /// A grant's field without what says that it is one.
@@ -34,12 +35,14 @@ pub(crate) fn mode_name(mode: Mode) -> &'static str {
 }
 
 /// The fields of a new record that the server does not stamp itself: texts, state and the two sums.
-pub(crate) fn encode(record: &Record) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn encode(record: &Record) -> Vec<(Cow<'_, str>, Cow<'_, [u8]>)> {
     let texts = [("dir", &record.working_directory), ("cfg", &record.config_path), ("prj", &record.project_id)];
-    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text.as_ref()?.as_str().into())));
-    let state = record.state.iter().map(|(name, value)| (format!("u:{}", name.as_str()), value.as_bytes().to_vec()));
+    let texts =
+        texts.into_iter().filter_map(|(name, text)| Some((name.into(), text.as_ref()?.as_str().as_bytes().into())));
+    let state =
+        record.state.iter().map(|(name, value)| (["u:", name.as_str()].concat().into(), value.as_bytes().into()));
     let sums = [("b", record.bytes()), ("n", record.state.clients().count())];
-    let sums = sums.into_iter().map(|(name, sum)| (name.to_owned(), sum.to_string().into_bytes()));
+    let sums = sums.into_iter().map(|(name, sum)| (name.into(), sum.to_string().into_bytes().into()));
     texts.chain(sums).chain(state).collect()
 }
 
@@ -65,18 +68,16 @@ impl Stored {
 /// # Errors
 ///
 /// [`StoreError::Defect`] for a session of a newer format, and for one whose fields do not hold what they should.
-pub(crate) fn decode(id: &SessionId, fields: Value) -> Result<Option<Stored>, StoreError> {
+pub(crate) fn decode(id: &SessionId, fields: &Value) -> Result<Option<Stored>, StoreError> {
     // Something else under the session's key: a marker of its end, or rubbish.
-    if matches!(&fields, Value::ServerError(error) if error.code() == "WRONGTYPE") {
+    if matches!(fields, Value::ServerError(error) if error.code() == "WRONGTYPE") {
         return Ok(None);
     }
-    let fields = fields.into_map_iter().map_err(|_| defect(Defect::Answer))?;
-    let mut read = Fields::default();
-    for (name, value) in fields {
-        let (Value::BulkString(name), Value::BulkString(value)) = (name, value) else {
-            return Err(defect(Defect::Answer));
-        };
-        read.field(&name, value)?;
+    let fields = fields.as_map_iter().ok_or_else(|| defect(Defect::Answer))?;
+    let mut read = Fields { state: Vec::with_capacity(fields.size_hint().0), ..Fields::default() };
+    for field in fields {
+        let (Value::BulkString(name), Value::BulkString(value)) = field else { return Err(defect(Defect::Answer)) };
+        read.field(name, value)?;
     }
     read.finish(id)
 }
@@ -90,10 +91,10 @@ pub(crate) const LISTED: [&str; 10] = ["f", "c", "d", "i", "l", "v", "set", "dir
 ///
 /// As [`decode`].
 pub(crate) fn decode_listed(id: &SessionId, values: Value) -> Result<Option<Stored>, StoreError> {
-    let Value::Array(values) = values else { return decode(id, values) };
+    let Value::Array(values) = values else { return decode(id, &values) };
     let names = LISTED.into_iter().map(|name| Value::BulkString(name.into()));
     let fields = names.zip(values).filter(|(_, value)| *value != Value::Nil);
-    decode(id, Value::Map(fields.collect()))
+    decode(id, &Value::Map(fields.collect()))
 }
 
 #[derive(Default)]
@@ -113,19 +114,19 @@ struct Fields {
 }
 
 impl Fields {
-    fn field(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), StoreError> {
         match name {
-            b"f" => self.format = Some(number("f", &value)?),
-            b"c" => self.created_at = Some(number("c", &value)?),
-            b"d" => self.ends_at = Some(number("d", &value)?),
-            b"i" => self.idle = Some(number("i", &value)?),
-            b"l" => self.used_at = Some(number("l", &value)?),
-            b"v" => self.version = Some(number("v", &value)?),
-            b"set" => self.set_at = Some(number("set", &value)?),
-            b"dir" => self.working_directory = Some(text("dir", &value)?),
-            b"cfg" => self.config_path = Some(text("cfg", &value)?),
-            b"prj" => self.project_id = Some(text("prj", &value)?),
-            [b'g', b':', secret @ ..] => self.grants.push(grant(secret, &value).ok_or_else(|| wrong("g:"))?),
+            b"f" => self.format = Some(number("f", value)?),
+            b"c" => self.created_at = Some(number("c", value)?),
+            b"d" => self.ends_at = Some(number("d", value)?),
+            b"i" => self.idle = Some(number("i", value)?),
+            b"l" => self.used_at = Some(number("l", value)?),
+            b"v" => self.version = Some(number("v", value)?),
+            b"set" => self.set_at = Some(number("set", value)?),
+            b"dir" => self.working_directory = Some(text("dir", value)?),
+            b"cfg" => self.config_path = Some(text("cfg", value)?),
+            b"prj" => self.project_id = Some(text("prj", value)?),
+            [b'g', b':', secret @ ..] => self.grants.push(grant(secret, value).ok_or_else(|| wrong("g:"))?),
             [b'u', b':', name @ ..] => {
                 let name = std::str::from_utf8(name).ok().and_then(|name| StateName::from_store(name).ok());
                 self.state.push((name.ok_or_else(|| wrong("u:"))?, StateValue::from(value)));

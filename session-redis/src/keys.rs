@@ -25,14 +25,14 @@ impl Keys {
     pub(crate) fn session(&self, id: &SessionId) -> String {
         let locator = hashed("locator", id.locator.as_bytes());
         match &id.owner {
-            Owner::Anonymous => format!("{}:{{a{locator}}}:s:{locator}", self.prefix),
-            Owner::Principal(principal) => format!("{}:{{{}}}:s:{locator}", self.prefix, tag(principal)),
+            Owner::Anonymous => [self.prefix.as_str(), ":{a", &locator, "}:s:", &locator].concat(),
+            Owner::Principal(principal) => [self.prefix.as_str(), ":{o", &owner(principal), "}:s:", &locator].concat(),
         }
     }
 
     /// The sorted set of a principal's sessions.
     pub(crate) fn index(&self, principal: &PrincipalId) -> String {
-        format!("{}:{{{}}}:x", self.prefix, tag(principal))
+        [self.prefix.as_str(), ":{o", &owner(principal), "}:x"].concat()
     }
 
     /// The pattern that all sessions match, and nothing else.
@@ -47,8 +47,8 @@ pub(crate) fn slot(key: &str) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % 16384
 }
 
-fn tag(principal: &PrincipalId) -> String {
-    format!("o{}", hashed("owner", principal.as_bytes()))
+fn owner(principal: &PrincipalId) -> String {
+    hashed("owner", principal.as_bytes())
 }
 
 /// 22 characters of base64url: half of a SHA-256.
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn the_slot_is_that_of_the_tag() {
-        // From the cluster specification: CRC16("123456789") is 0x31C3.
-        assert_eq!(slot("123456789"), 0x31C3 % 16384);
-        assert_eq!(slot("a:{123456789}:b"), 0x31C3 % 16384);
+        // From the cluster specification: CRC16("123456789") is 0x31C3, and there are 0x4000 slots.
+        assert_eq!(slot("123456789"), 0x31C3);
+        assert_eq!(slot("a:{123456789}:b"), 0x31C3);
     }
 
     #[test]

@@ -5,7 +5,6 @@ mod store;
 mod url;
 
 mod admission;
-mod arguments;
 mod census;
 mod changes;
 mod client;

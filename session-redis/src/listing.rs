@@ -7,8 +7,7 @@ use session_core::{
 };
 use tokio::time::Instant;
 
-use crate::arguments::Arguments;
-use crate::client::Request;
+use crate::client::{Call, Request};
 use crate::fields::{LISTED, decode, decode_listed};
 use crate::keys::slot;
 use crate::reply::{Reply, number, text, time};
@@ -161,8 +160,8 @@ impl Sessions {
             let sessions = locators.map(|locator| self.keys.session(&SessionId { owner: *owner, locator }));
             let sessions: Vec<String> = std::iter::once(index.clone()).chain(sessions).collect();
             let names: Vec<&str> = sessions.iter().map(String::as_str).collect();
-            let arguments = members.iter().fold(Arguments::new(), |all, member| all.text(member));
-            let request = Request::new(slot(&index)).script(&END, &names, &arguments.slices());
+            let call = members.iter().fold(Call::of(&END, &names), |call, member| call.text(member));
+            let request = Request::new(slot(&index)).script(call);
             let now_ended = Reply::of(self.end(request, until).await?)?.number()?;
             self.census.left(now_ended);
             ended += now_ended;
@@ -180,7 +179,7 @@ impl Sessions {
             .command(cmd("HDEL").arg(&name).arg("-").to_owned());
         let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
         let (now, left) = (time(replies.take())?, remaining(&replies.take()));
-        let stored = decode(key.id(), replies.take())?;
+        let stored = decode(key.id(), &replies.take())?;
         if let Some(stored) = stored.filter(|_| left >= -1) {
             return Ok(stored.record.expired(stored.last_used(left, now), now));
         }

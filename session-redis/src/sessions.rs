@@ -8,9 +8,8 @@ use redis::{Value, cmd};
 use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError};
 use tokio::time::Instant;
 
-use crate::arguments::Arguments;
 use crate::census::Census;
-use crate::client::{Client, Request};
+use crate::client::{Call, Client, Request};
 use crate::clock::ServerClock;
 use crate::config::Durability;
 use crate::fields::{decode, grant_field};
@@ -38,16 +37,16 @@ impl Sessions {
     pub(crate) async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
         let Some(grant) = grant_of(key) else { return Ok(None) };
         let name = self.keys.session(key.id());
-        let all = cmd("HGETALL").arg(&name).to_owned();
+        let all = cmd("HGETALL").arg(&name).take();
         let request = Request::new(slot(&name));
         let request = match load {
-            Load::Touch => request.script(&TOUCH, &[&name], &[grant.as_bytes()]).command(all),
+            Load::Touch => request.script(Call::of(&TOUCH, &[&name]).text(&grant)).command(all),
             // The last command writes nothing. A node that may no longer write refuses it, and is not believed.
             Load::Peek => request
                 .command(cmd("TIME"))
-                .command(cmd("PTTL").arg(&name).to_owned())
+                .command(cmd("PTTL").arg(&name).take())
                 .command(all)
-                .command(cmd("HDEL").arg(&name).arg("-").to_owned()),
+                .command(cmd("HDEL").arg(&name).arg("-").take()),
         };
         let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
         let (now, left, touched) = match load {
@@ -58,7 +57,7 @@ impl Sessions {
             Load::Peek => (time(replies.take())?, replies.take(), false),
         };
         self.clock.hear(now);
-        let stored = decode(key.id(), replies.take())?;
+        let stored = decode(key.id(), &replies.take())?;
         let (Some(stored), left @ -1..) = (stored, remaining(&left)) else { return Ok(None) };
         let last_used = if touched { now } else { stored.last_used(left, now) };
         let record = stored.record;
@@ -72,12 +71,12 @@ impl Sessions {
         let name = self.keys.session(key.id());
         let index = key.owner().as_principal().map(|principal| self.keys.index(principal));
         let names: Vec<&str> = [Some(name.as_str()), index.as_deref()].into_iter().flatten().collect();
-        let arguments = Arguments::new()
+        let call = Call::of(&DELETE, &names)
             .text(&grant)
-            .number(self.writer.sign())
+            .text(&self.writer.sign().to_string())
             .number(millis(self.patience()))
-            .number(key.locator());
-        let request = Request::new(slot(&name)).script(&DELETE, &names, &arguments.slices());
+            .text(&key.locator().to_string());
+        let request = Request::new(slot(&name)).script(call);
         let mut reply = Reply::of(self.end(request, self.client.deadline()).await?)?;
         match reply.next() {
             Some(Value::Int(ended)) => {
@@ -93,8 +92,7 @@ impl Sessions {
         let Some(durability) = &self.durability else {
             return Ok(Reply::to_all(self.client.send(&request, until).await?.replies).take());
         };
-        let wait =
-            cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout.min(self.deadline))).to_owned();
+        let wait = cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout.min(self.deadline))).take();
         let mut replies = Reply::to_all(self.client.send(&request.alone().command(wait), until).await?.replies);
         let ended = replies.take();
         match number(&replies.take()) {

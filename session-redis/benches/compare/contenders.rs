@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, IntoConnectionInfo as _, Pipeline, Value, pipe};
-use session_core::{Change, Load, SessionStore as _, StateValue};
+use session_core::{Load, SessionStore as _};
 use session_redis::{RedisConfig, RedisStore};
 use session_test_servers::Server;
 use time::OffsetDateTime;
@@ -108,10 +108,7 @@ pub(crate) async fn of_ours(store: &RedisStore, operation: Operation, session: &
         Operation::Create => drop(store.create(session.new.clone()).await.expect("there is room")),
         Operation::Touch => assert!(store.load(key, Load::Touch).await.expect("the server answers").is_some()),
         Operation::Peek => assert!(store.load(key, Load::Peek).await.expect("the server answers").is_some()),
-        Operation::Update => {
-            let change = Change::new().set(state_name(0), StateValue::from(session.next_value.as_bytes()));
-            store.update(key, change).await.expect("it is live");
-        }
+        Operation::Update => drop(store.update(key, session.change.clone()).await.expect("it is live")),
         Operation::End => assert!(store.delete(key).await.expect("the server answers")),
     }
 }

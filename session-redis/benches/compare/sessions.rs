@@ -25,18 +25,21 @@ pub(crate) struct Planned {
     pub(crate) key: SessionKey,
     pub(crate) new: NewSession,
     pub(crate) towers: Record,
-    /// What an update sets its first value to.
+    /// Sets the first of its values.
+    pub(crate) change: Change,
+    /// What that sets it to.
     pub(crate) next_value: String,
 }
 
 impl Planned {
     fn new(number: usize, shape: Shape) -> Self {
-        let owner = match shape.owned {
-            true => Owner::principal("https://issuer.example", &number.to_string()),
-            false => Owner::Anonymous,
+        let owner = if shape.owned {
+            Owner::principal("https://issuer.example", &number.to_string())
+        } else {
+            Owner::Anonymous
         };
         let name = SessionName::mint_for(Locator::from_bytes((number as u128).to_be_bytes()));
-        let value = "x".repeat(shape.bytes);
+        let (value, next_value) = ("x".repeat(shape.bytes), "y".repeat(shape.bytes));
         let names = (0..shape.values).map(state_name);
         let initial = names.clone().fold(Change::new(), |all, name| all.set(name, StateValue::from(value.as_bytes())));
         let lifetimes = Lifetimes::new(DAY, DAY * 7).expect("valid lifetimes");
@@ -49,7 +52,8 @@ impl Planned {
                 data: names.map(|name| (name.as_str().to_owned(), value.clone().into())).collect(),
                 expiry_date: OffsetDateTime::now_utc() + DAY,
             },
-            next_value: "y".repeat(shape.bytes),
+            change: Change::new().set(state_name(0), StateValue::from(next_value.as_bytes())),
+            next_value,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What carries requests to the servers: our own layer over the library's plain connections.
 
 mod backoff;
+mod call;
 mod cluster;
 mod connection;
 mod delivery;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
+pub(crate) use call::Call;
 pub use error::ConnectError;
 pub(crate) use node::Node;
 pub(crate) use outcome::Failure;

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use redis::{Arg, Cmd, Pipeline, Script, Value};
 
+use super::call::Call;
+
 /// What goes to the server in one round trip. All its keys are in one slot.
 ///
 /// A script must not stand between `MULTI` and `EXEC`: it is atomic by itself, and its `NOSCRIPT` would be hidden in
@@ -37,13 +39,10 @@ impl Request {
         self
     }
 
-    /// Adds a script: by its hash, and again with its text if the server does not know it.
-    pub(crate) fn script(mut self, script: &'static Script, keys: &[&str], args: &[&[u8]]) -> Self {
-        let bytes = keys.iter().map(|key| key.len()).sum::<usize>() + args.iter().map(|arg| arg.len()).sum::<usize>();
-        let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 7 + 40 + 4 + bytes);
-        command.arg("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys).arg(args);
-        self.scripts.push((self.steps.len(), script));
-        self.command(command)
+    /// Adds a call of a script: by its hash, and again with its text if the server does not know it.
+    pub(crate) fn script(mut self, call: Call) -> Self {
+        self.scripts.push((self.steps.len(), call.script));
+        self.command(call.command)
     }
 
     /// Sends it over a connection of its own at each node, so that a command that blocks (`WAIT`) holds up nobody else.

@@ -6,7 +6,7 @@ use redis::{Script, Value, cmd};
 use session_test_servers::Server;
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, Client, ConnectError, Failure, Request};
+use super::{Answer, Call, Client, ConnectError, Failure, Request};
 use crate::config::RedisConfig;
 
 mod clusters;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    Client, ConnectError, Failure, Request, Script, Server, Value, cmd, config, connect, get, send, set, text,
+    Call, Client, ConnectError, Failure, Request, Script, Server, Value, cmd, config, connect, get, send, set, text,
 };
 
 static DOUBLE: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('GET', KEYS[1]) .. ARGV[1]"));
@@ -13,7 +13,7 @@ async fn requests_are_answered_step_by_step() {
     let server = Server::start().await;
     let client = connect(&server.url()).await;
     send(&client, &set("k", "v")).await.expect("the server runs");
-    let request = get("k").script(&DOUBLE, &["k"], &[b"w"]).command(cmd("DBSIZE"));
+    let request = get("k").script(Call::of(&DOUBLE, &["k"]).text("w")).command(cmd("DBSIZE"));
     let answer = send(&client, &request).await.expect("the server runs");
     assert_eq!(answer.replies, [text("v"), text("vw"), Value::Int(1)]);
     assert!(!answer.uncertain);
@@ -26,7 +26,8 @@ async fn a_script_is_sent_again_as_text_when_the_server_forgot_it() {
     send(&client, &set("k", "v")).await.expect("the server runs");
     for _ in 0..2 {
         server.cli(&["SCRIPT", "FLUSH"]).await;
-        let answer = send(&client, &get("k").script(&DOUBLE, &["k"], &[b"w"])).await.expect("the server runs");
+        let answer =
+            send(&client, &get("k").script(Call::of(&DOUBLE, &["k"]).text("w"))).await.expect("the server runs");
         assert_eq!(answer.replies, [text("v"), text("vw")]);
         assert!(!answer.uncertain, "nothing was written");
     }

@@ -39,6 +39,10 @@ if index then
   local held = redis.call('ZCARD', index) - (last and 1 or 0)
   if interval then
     local arrival = math.max(tonumber(last or 0), at)
+    if arrival > at + tolerance + interval then
+      -- No admission led there: the clock was set back, or the rate was another.
+      arrival = at
+    end
     if arrival - tolerance > at then
       return fence(key) or {'rate', arrival - tolerance - at}
     end

@@ -18,3 +18,5 @@ mod scripts;
 mod cancellation;
 mod corruption;
 mod crowd;
+
+mod clock;

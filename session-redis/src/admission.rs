@@ -145,7 +145,7 @@ impl Admission<'_> {
             .number(self.draft.ends_at.as_millis())
             .number(millis(self.draft.idle_timeout))
             .maybe(self.room.filter(|_| self.leavers.is_empty()))
-            .text(&id.locator.to_string())
+            .text(&self.principal().map(|_| id.locator.to_string()).unwrap_or_default())
             .number(limits.sessions_per_principal)
             .maybe(limits.creation_rate.map(|rate| millis(rate.interval())))
             .maybe(limits.creation_rate.map(|rate| millis(rate.tolerance())))

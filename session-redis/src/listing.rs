@@ -1,5 +1,7 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
+use std::error::Error as _;
+
 use redis::{Cmd, cmd};
 use session_core::{
     Cursor, Expired, Listing, Locator, Owner, Page, PrincipalId, Record, SessionId, SessionKey, StoreError, Summary,
@@ -83,18 +85,29 @@ impl Sessions {
         let owner = Owner::Principal(*principal);
         let ids: Vec<SessionId> = members.iter().map(|member| SessionId { owner, locator: member.locator() }).collect();
         let mut request = Request::new(slot(&self.keys.index(principal))).command(cmd("TIME"));
-        for id in &ids {
-            let name = self.keys.session(id);
-            request = request.command(cmd("PTTL").arg(&name).to_owned());
-            request = request.command(cmd("HMGET").arg(&name).arg(&LISTED[..]).to_owned());
+        let names: Vec<String> = ids.iter().map(|id| self.keys.session(id)).collect();
+        // What is left of each is asked for first, so that it is of the same moment as the time.
+        for name in &names {
+            request = request.command(cmd("PTTL").arg(name).take());
+        }
+        for name in &names {
+            request = request.command(cmd("HMGET").arg(name).arg(&LISTED[..]).take());
         }
         let request = request.command(fence(&self.keys.index(principal)));
         let mut replies = Reply::to_all(self.client.send(&request, until).await?.replies);
         let now = time(replies.take())?;
+        let left: Vec<i64> = names.iter().map(|_| remaining(&replies.take())).collect();
         let mut part = Part { now, live: Vec::new(), expired: Vec::new(), next: None };
-        for id in &ids {
-            let left = remaining(&replies.take());
-            let stored = decode_listed(id, replies.take())?.filter(|_| left >= -1);
+        for (id, left) in ids.iter().zip(left) {
+            let stored = match decode_listed(id, replies.take()) {
+                Ok(stored) => stored.filter(|_| left >= -1),
+                Err(error) => {
+                    // One that cannot be read keeps nobody from the others. Whoever loads it is told.
+                    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(cause, "a list leaves out a session that cannot be read");
+                    continue;
+                }
+            };
             let seen = stored.map(|stored| (stored.last_used(left, now), stored.record));
             match seen.filter(|(last_used, record)| record.expired(*last_used, now).is_none()) {
                 Some((last_used, record)) => part.live.push((record, last_used)),
@@ -146,7 +159,7 @@ impl Sessions {
         let index = self.keys.index(&principal);
         let mut ended = 0;
         loop {
-            let range = cmd("ZRANGE").arg(&index).arg(0).arg(ENDED_AT_ONCE).to_owned();
+            let range = cmd("ZRANGE").arg(&index).arg(0).arg(ENDED_AT_ONCE).take();
             let request = Request::new(slot(&index)).command(range).command(fence(&index));
             let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();
@@ -173,10 +186,10 @@ impl Sessions {
         let (name, index) = (self.keys.session(key.id()), self.keys.index(&principal));
         let request = Request::new(slot(&name))
             .command(cmd("TIME"))
-            .command(cmd("PTTL").arg(&name).to_owned())
-            .command(cmd("HGETALL").arg(&name).to_owned())
-            .command(cmd("ZSCORE").arg(&index).arg(key.locator().to_string()).to_owned())
-            .command(cmd("HDEL").arg(&name).arg("-").to_owned());
+            .command(cmd("PTTL").arg(&name).take())
+            .command(cmd("HGETALL").arg(&name).take())
+            .command(cmd("ZSCORE").arg(&index).arg(key.locator().to_string()).take())
+            .command(cmd("HDEL").arg(&name).arg("-").take());
         let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
         let (now, left) = (time(replies.take())?, remaining(&replies.take()));
         let stored = decode(key.id(), &replies.take())?;
@@ -191,5 +204,5 @@ impl Sessions {
 
 /// Writes nothing to an index. A node that may no longer write refuses even that, and is not believed.
 fn fence(index: &str) -> Cmd {
-    cmd("ZREM").arg(index).arg("-").to_owned()
+    cmd("ZREM").arg(index).arg("-").take()
 }

@@ -11,7 +11,7 @@ macro_rules! script {
 }
 
 pub(crate) static CREATE: LazyLock<Script> = script!("scripts/create.lua");
-pub(crate) static TOUCH: LazyLock<Script> = script!("scripts/touch.lua");
+pub(crate) static LOAD: LazyLock<Script> = script!("scripts/load.lua");
 pub(crate) static UPDATE: LazyLock<Script> = script!("scripts/update.lua");
 pub(crate) static DELETE: LazyLock<Script> = script!("scripts/delete.lua");
 pub(crate) static END: LazyLock<Script> = script!("scripts/end.lua");

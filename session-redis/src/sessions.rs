@@ -14,8 +14,8 @@ use crate::clock::ServerClock;
 use crate::config::Durability;
 use crate::fields::{decode, grant_field};
 use crate::keys::{Keys, slot};
-use crate::reply::{Reply, STORE, number, time};
-use crate::scripts::{DELETE, TOUCH};
+use crate::reply::{Reply, STORE, number};
+use crate::scripts::{DELETE, LOAD};
 use crate::turns::Turns;
 use crate::writer::Writer;
 
@@ -37,28 +37,19 @@ impl Sessions {
     pub(crate) async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
         let Some(grant) = grant_of(key) else { return Ok(None) };
         let name = self.keys.session(key.id());
-        let all = cmd("HGETALL").arg(&name).take();
-        let request = Request::new(slot(&name));
-        let request = match load {
-            Load::Touch => request.script(Call::of(&TOUCH, &[&name]).text(&grant)).command(all),
-            // The last command writes nothing. A node that may no longer write refuses it, and is not believed.
-            Load::Peek => request
-                .command(cmd("TIME"))
-                .command(cmd("PTTL").arg(&name).take())
-                .command(all)
-                .command(cmd("HDEL").arg(&name).arg("-").take()),
+        let how = match load {
+            Load::Touch => "touch",
+            Load::Peek => "peek",
         };
+        let request = Request::new(slot(&name))
+            .script(Call::of(&LOAD, &[&name]).text(&grant).text(how))
+            .command(cmd("HGETALL").arg(&name).take());
         let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
-        let (now, left, touched) = match load {
-            Load::Touch => {
-                let mut seen = Reply::of(replies.take())?;
-                (seen.time()?, seen.take(), seen.number()? == 1)
-            }
-            Load::Peek => (time(replies.take())?, replies.take(), false),
-        };
+        let mut seen = Reply::of(replies.take())?;
+        let (now, left, touched) = (seen.time()?, remaining(&seen.take()), seen.number()? == 1);
         self.clock.hear(now);
         let stored = decode(key.id(), &replies.take())?;
-        let (Some(stored), left @ -1..) = (stored, remaining(&left)) else { return Ok(None) };
+        let Some(stored) = stored.filter(|_| left >= -1) else { return Ok(None) };
         let last_used = if touched { now } else { stored.last_used(left, now) };
         let record = stored.record;
         self.turns.saw(key.id(), record.version);
@@ -75,7 +66,7 @@ impl Sessions {
             .text(&grant)
             .text(&self.writer.sign().to_string())
             .number(millis(self.patience()))
-            .text(&key.locator().to_string());
+            .text(&index.as_ref().map(|_| key.locator().to_string()).unwrap_or_default());
         let request = Request::new(slot(&name)).script(call);
         let mut reply = Reply::of(self.end(request, self.client.deadline()).await?)?;
         match reply.next() {

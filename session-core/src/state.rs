@@ -177,7 +177,8 @@ impl State {
 
 impl FromIterator<(StateName, StateValue)> for State {
     fn from_iter<I: IntoIterator<Item = (StateName, StateValue)>>(values: I) -> Self {
-        let mut state = Self::default();
+        let values = values.into_iter();
+        let mut state = Self(Vec::with_capacity(values.size_hint().0));
         for (name, value) in values {
             state.put(&name, Some(&value));
         }

@@ -1,5 +1,5 @@
 //! What the store costs, beside the commands that it sends sent by themselves and beside another store that people use
-//! with Redis. Starts its servers, prints tables, takes about two minutes.
+//! with Redis. Starts its servers, prints tables, takes about three minutes.
 //!
 //! `cargo bench -p session-redis` prints all; with one of `reads`, `updates`, `lives` and `bytes` behind `--`, that part.
 
@@ -22,13 +22,21 @@ fn main() {
     if !options.iter().any(|option| option == "--bench") {
         return println!("run me with `cargo bench`");
     }
-    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    // One thread is the client, so that the server has a core of its own and each figure is of one of them.
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        speed::compare(is_wanted).await;
-        if is_wanted("bytes") {
-            bytes::compare().await;
-        }
-    });
+    for threads in [1, 2] {
+        // With one thread the server has a core of its own; with two it is as in a server of the usual runtime.
+        println!("\n== a client of {threads} thread(s)");
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime");
+        let compared = runtime.spawn({
+            let parts = parts.clone();
+            async move { speed::compare(|part| is_wanted(&parts, part)).await }
+        });
+        runtime.block_on(compared).expect("the comparison ends without a panic");
+    }
+    if is_wanted(&parts, "bytes") {
+        Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(bytes::compare());
+    }
+}
+
+fn is_wanted(parts: &[String], part: &str) -> bool {
+    parts.is_empty() || parts.iter().any(|wanted| wanted == part)
 }

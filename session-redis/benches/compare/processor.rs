@@ -2,10 +2,10 @@
 
 use std::fs;
 
-/// The processor time in microseconds that the main thread of a process has had so far: all of the work of a Redis
-/// server, and of a client whose runtime has one thread.
+/// The processor time in microseconds that the threads of a process have had so far.
 pub(crate) fn micros(process: u32) -> f64 {
-    let statistics = fs::read_to_string(format!("/proc/{process}/schedstat")).expect("the system keeps account");
-    let nanos = statistics.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok());
-    nanos.expect("the first figure is the time on a processor") as f64 / 1e3
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
+    let statistics = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
+    let nanos = statistics.filter_map(|figures| figures.split_whitespace().next()?.parse::<u64>().ok());
+    nanos.sum::<u64>() as f64 / 1e3
 }

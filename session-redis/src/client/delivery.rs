@@ -118,7 +118,7 @@ impl<'a> Delivery<'a> {
             match link.attempt(self.request, steps, self.until).await {
                 Outcome::Answered(replies) => return Ok(Ok(Answer { replies, uncertain: self.uncertain })),
                 Outcome::Full(error) => return Ok(Err(self.full(error))),
-                Outcome::Refused(cause) => return Ok(Err(Failure::Refused { source: Box::new(cause) })),
+                Outcome::Refused(cause) => return Ok(Err(self.refused(cause))),
                 Outcome::Again { unknown, cause, then } => {
                     self.uncertain |= unknown;
                     self.cause = Some(cause);
@@ -140,10 +140,16 @@ impl<'a> Delivery<'a> {
 
     /// An earlier attempt may have been executed while there was memory: then nobody knows.
     fn full(&mut self, error: redis::ServerError) -> Failure {
-        if !self.uncertain {
-            return Failure::Full;
-        }
-        self.cause = Some(Arc::new(Answered(error)));
+        if self.uncertain { self.unknown(Arc::new(Answered(error))) } else { Failure::Full }
+    }
+
+    /// An earlier attempt may have been executed while it was allowed: then nobody knows.
+    fn refused(&mut self, cause: Cause) -> Failure {
+        if self.uncertain { self.unknown(cause) } else { Failure::Refused { source: Box::new(cause) } }
+    }
+
+    fn unknown(&mut self, cause: Cause) -> Failure {
+        self.cause = Some(cause);
         Failure::Unavailable { maybe_applied: true, source: self.source() }
     }
 

@@ -58,6 +58,19 @@ async fn a_change_is_not_applied_again_while_others_write() {
     assert_written(&lossy, &key, 120, 22).await;
 }
 
+/// The password is another when the store asks again.
+#[tokio::test]
+async fn a_change_whose_retry_is_refused_may_be_applied() {
+    let lossy = Lossy::begin().await;
+    let key = open(&lossy.store, alice()).await;
+    let rotated = async { drop(lossy.server.cli(&["CONFIG", "SET", "requirepass", "another"]).await) };
+    let updated = lossy.lost(lossy.store.update(&key, set("field", 1)), rotated).await;
+    assert_eq!(unavailable(&updated), Some(true), "{updated:?}");
+    let next = lossy.store.update(&key, set("field", 2)).await;
+    assert_eq!(unavailable(&next), Some(false), "{next:?}");
+    assert_written(&lossy, &key, 1, 2).await;
+}
+
 /// More writes in flight than are remembered.
 #[tokio::test]
 async fn a_change_that_was_forgotten_is_not_applied_again() {

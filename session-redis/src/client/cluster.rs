@@ -115,12 +115,11 @@ impl Cluster {
     pub(crate) fn refresh(&self) {
         let begun = self.shared.refreshing.send_if_modified(|refreshing| !std::mem::replace(refreshing, true));
         if begun {
-            let shared = Arc::clone(&self.shared);
+            let asking = Asking(Arc::clone(&self.shared));
             tokio::spawn(async move {
                 // Whoever is silent now may answer when somebody needs the map again.
-                let _ = shared.learn().await;
+                let _ = asking.0.learn().await;
                 sleep(LEAST).await;
-                shared.refreshing.send_replace(false);
             });
         }
     }
@@ -208,6 +207,15 @@ impl Shared {
 
     fn members(&self) -> MutexGuard<'_, HashMap<Endpoint, Member>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The asking for the map, which is over when this is dropped: at its end, or together with its runtime.
+struct Asking(Arc<Shared>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.refreshing.send_replace(false);
     }
 }
 

@@ -80,7 +80,7 @@ impl Patience {
     /// its return; more only if operations may take long anyway.
     pub(crate) fn within(deadline: Duration) -> Self {
         Self {
-            attempt: (deadline / 4).max(Duration::from_millis(500)),
+            attempt: (deadline / 4).max(Duration::from_millis(500)).min(deadline),
             opening: (deadline / 4).max(Duration::from_millis(750)),
             insists: true,
         }
@@ -164,8 +164,8 @@ impl Link {
             Err(DialError::Never(error)) => return Outcome::Refused(Arc::new(error)),
         };
         // What blocks on purpose is not waited for in vain.
-        let patience =
-            if request.is_alone() { until } else { until.min(Instant::now() + self.shared.patience.attempt) };
+        let (begun, attempt) = (Instant::now(), self.shared.patience.attempt);
+        let patience = if request.is_alone() { until } else { until.min(begun + attempt) };
         let received = connection.received();
         let trouble = match timeout_at(patience, connection.send(steps)).await {
             Ok(Ok(replies)) => {
@@ -176,7 +176,8 @@ impl Link {
                 return outcome;
             }
             Ok(Err(error)) => Arc::new(error) as Cause,
-            Err(_) if connection.received() == received => Arc::new(Trouble::Silence),
+            // Where there was hardly any time left, nothing follows from silence.
+            Err(_) if connection.received() == received && begun.elapsed() >= attempt / 2 => Arc::new(Trouble::Silence),
             Err(_) => return Outcome::Again { unknown: true, cause: Arc::new(Trouble::NotInTime), then: Then::Wait },
         };
         self.shared.lost(number, &trouble);
@@ -227,12 +228,13 @@ impl Shared {
             _ => false,
         });
         if begun {
-            tokio::spawn(Arc::clone(self).make());
+            let making = Making(Arc::clone(self));
+            tokio::spawn(async move { making.0.make().await });
         }
     }
 
     /// Tries until there is a connection or nobody waits for one.
-    async fn make(self: Arc<Self>) {
+    async fn make(self: &Arc<Self>) {
         let Some(dialer) = &self.dialer else { return };
         let mut address = self.target.address.clone();
         address.mark_unchanged();
@@ -257,7 +259,6 @@ impl Shared {
             };
             self.target.doubts.notify_one();
             if self.state.receiver_count() == 0 {
-                self.state.send_replace(State::Down);
                 return;
             }
             self.state.send_replace(State::Making(Some(cause)));
@@ -298,6 +299,22 @@ impl Shared {
         }
         tries.latest = Some(Instant::now() + pause);
         pause
+    }
+}
+
+/// The making of a connection. When it ends without one and without a reason, as it does together with its runtime, it
+/// can begin again.
+struct Making(Arc<Shared>);
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.0.state.send_if_modified(|state| {
+            let unfinished = matches!(state, State::Making(_));
+            if unfinished {
+                *state = State::Down;
+            }
+            unfinished
+        });
     }
 }
 

@@ -137,3 +137,28 @@ async fn a_change_to_a_forgotten_session_leaves_no_key() {
     }
     assert!(keys(&server).await.is_empty());
 }
+
+/// The runtime ends while the store connects, and the next one finds the server back.
+#[test]
+fn a_store_outlives_the_runtime_that_it_was_connecting_in() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the machine has threads");
+    let servers = runtime();
+    let server = servers.block_on(Server::start());
+    let first = runtime();
+    let (store, key) = first.block_on(async {
+        let store = connect(&server.url()).await;
+        let key = open(&store, alice()).await;
+        (store, key)
+    });
+    server.kill();
+    let waiting = store.clone();
+    first.block_on(async {
+        let waiting = tokio::spawn(async move { waiting.peek(&key).await });
+        sleep(Duration::from_millis(100)).await;
+        assert!(!waiting.is_finished(), "it waits for the server");
+    });
+    drop(first);
+    servers.block_on(server.restart());
+    let answer = runtime().block_on(store.peek(&key));
+    assert!(answer.expect("the server is back").is_none(), "and kept nothing");
+}

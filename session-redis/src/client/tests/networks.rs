@@ -50,3 +50,19 @@ async fn a_network_too_slow_for_the_deadline_is_unavailable_at_the_deadline() {
     proxy.pass();
     send(&client, &get("k")).await.expect("fast again");
 }
+
+#[tokio::test]
+async fn who_has_hardly_any_time_left_costs_nobody_the_connection() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let client = connect(&server.url_at(proxy.addr())).await;
+    send(&client, &set("k", "v")).await.expect("the server runs");
+    let connections = proxy.traffic().connections();
+    proxy.delay(Duration::from_millis(30));
+    for _ in 0..5 {
+        let failure = client.send(&get("k"), Instant::now() + Duration::from_millis(5)).await.expect_err("too late");
+        assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+    }
+    send(&client, &get("k")).await.expect("slower, and no more than that");
+    assert_eq!(proxy.traffic().connections(), connections);
+}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Access, Created, Expired, Gone, Limits, Locator, NewSession, PrincipalId, Quota, Record, Session, StoreError, Text,
-    Timestamp,
+    Access, Created, Expired, Gone, Lifetimes, Limits, Locator, NewSession, PrincipalId, Quota, Rate, Record, Session,
+    StoreError, Text, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ impl Sessions {
             rate.admit(None, Timestamp::from_millis(0))?;
         }
         let mut place = None;
-        loop {
+        for _ in 0..ROUNDS {
             let answer = self.client.send(&admission.request(&self.keys, &self.limits), until).await?;
             let mut reply = Reply::only(answer.replies)?;
             match (reply.text()?.as_str(), answer.uncertain) {
@@ -43,7 +43,10 @@ impl Sessions {
                     return self.created(new, now, gone(reply)?);
                 }
                 // An earlier attempt created it. Who went for it was in the answer that was lost.
-                ("own", _) => return self.created(new, reply.time()?, Vec::new()),
+                ("own", _) => {
+                    place.unwrap_or_else(|| self.census.take_place()).keep();
+                    return self.created(new, reply.time()?, Vec::new());
+                }
                 ("exists", _) => return Err(StoreError::AlreadyExists),
                 // It took longer than a creation may, or the server's clock is not what it was.
                 ("late", false) => {
@@ -73,11 +76,13 @@ impl Sessions {
                 _ => return Err(defect(Defect::Answer)),
             }
         }
+        // Whoever was about to go was used again, or went for somebody else, each time.
+        Err(Quota::SessionsPerPrincipal { max: self.limits.sessions_per_principal }.into())
     }
 
     fn created(&self, new: &NewSession, now: Timestamp, gone: Vec<Gone>) -> Result<Created, StoreError> {
         let record = Arc::new(Record::create(new, now, &self.limits)?);
-        let right = record.right(Access::Secret(new.secret()), now).expect("its first name was granted just now");
+        let right = record.right(Access::Secret(new.secret()), now).ok_or_else(|| defect(Defect::Answer))?;
         self.turns.saw(new.id(), record.version);
         for gone in &gone {
             self.census.left(u64::from(gone.expired.is_none()));
@@ -106,6 +111,8 @@ impl Sessions {
     }
 }
 
+/// How often a creation is tried that the server answers with a question.
+const ROUNDS: usize = 16;
 /// How many of a principal's sessions are looked at together.
 const PAGE: usize = 500;
 
@@ -139,6 +146,10 @@ impl Admission<'_> {
         let fields = encode(&self.draft);
         let grants: Vec<String> = self.draft.grants.iter().map(|grant| grant_field(grant.secret)).collect();
 
+        // No longer than any session lives: what is for ever elsewhere overflows there.
+        let rate =
+            |part: fn(&Rate) -> Duration| limits.creation_rate.map(|rate| millis(part(&rate).min(Lifetimes::MAX)));
+
         let mut all = Call::of(&CREATE, &names)
             .text(&self.signature)
             .number(self.latest.as_millis())
@@ -147,8 +158,8 @@ impl Admission<'_> {
             .maybe(self.room.filter(|_| self.leavers.is_empty()))
             .text(&self.principal().map(|_| id.locator.to_string()).unwrap_or_default())
             .number(limits.sessions_per_principal)
-            .maybe(limits.creation_rate.map(|rate| millis(rate.interval())))
-            .maybe(limits.creation_rate.map(|rate| millis(rate.tolerance())))
+            .maybe(rate(Rate::interval))
+            .maybe(rate(Rate::tolerance))
             .number(millis(limits.evict_after))
             .number(u8::from(self.draft.set_at.is_some()))
             .number(fields.len());

@@ -12,6 +12,9 @@ use crate::scripts::UPDATE;
 use crate::sessions::{Sessions, grant_of, millis};
 use crate::turns::Turn;
 
+/// How often a change is tried when others change the session so fast that nobody can tell whether it was applied.
+const ROUNDS: usize = 16;
+
 impl Sessions {
     pub(crate) async fn update(&self, key: &SessionKey, change: &Change) -> Result<Updated, StoreError> {
         let grant = grant_of(key).ok_or(StoreError::NotFound)?;
@@ -22,7 +25,7 @@ impl Sessions {
         };
         let name = self.keys.session(key.id());
         let number = self.writer.next();
-        loop {
+        for _ in 0..ROUNDS {
             let known = change.expected.map_or(turn.seen(), Version::get);
             let call = self.change(Call::of(&UPDATE, &[&name]), &grant, change, number, known);
             let request = Request::new(slot(&name)).script(call);
@@ -45,6 +48,7 @@ impl Sessions {
                 _ => return Err(defect(Defect::Answer)),
             }
         }
+        Err(StoreError::Unavailable { store: STORE, maybe_applied: false, source: None })
     }
 
     fn updated(&self, turn: &Turn, mut reply: Reply) -> Result<Updated, StoreError> {

@@ -137,7 +137,7 @@ impl Sessions {
             let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();
             let mut found = 0;
-            while let (Some(member), Some(score)) = (reply.next(), reply.next()) {
+            while let Some((member, score)) = reply.pair() {
                 found += 1;
                 let member = text(member).zip(number(&score)).and_then(|(text, score)| Member::new(score, &text));
                 members.extend(member.filter(|member| Some(*member) > after));

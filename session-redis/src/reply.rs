@@ -49,6 +49,14 @@ impl Reply {
         self.next().unwrap_or(Value::Nil)
     }
 
+    /// A member and its score: side by side, or in a list of their own in the later protocol.
+    pub(crate) fn pair(&mut self) -> Option<(Value, Value)> {
+        match self.next()? {
+            Value::Array(pair) => <[Value; 2]>::try_from(pair).ok().map(Into::into),
+            member => Some((member, self.next()?)),
+        }
+    }
+
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
         self.next().and_then(text).ok_or_else(|| defect(Defect::Answer))
     }
@@ -76,6 +84,8 @@ pub(crate) fn text(value: Value) -> Option<String> {
 pub(crate) fn number(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a score is a whole number")]
+        Value::Double(number) => (*number >= 0.0).then_some(*number as u64),
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
         _ => None,
     }
@@ -111,7 +121,9 @@ impl From<Failure> for StoreError {
             Failure::Unavailable { maybe_applied, source } => Self::Unavailable { store: STORE, maybe_applied, source },
             Failure::Full => Self::Full { store: STORE },
             Failure::Refused { source } => {
-                Self::Unavailable { store: STORE, maybe_applied: false, source: Some(source) }
+                // Raised in the middle of a script, and not answered by it at its first write.
+                let maybe_applied = source.to_string().contains("user_script");
+                Self::Unavailable { store: STORE, maybe_applied, source: Some(source) }
             }
         }
     }

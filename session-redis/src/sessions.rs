@@ -9,12 +9,12 @@ use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError}
 use tokio::time::Instant;
 
 use crate::census::Census;
-use crate::client::{Call, Client, Request};
+use crate::client::{Call, Client, Failure, Request};
 use crate::clock::ServerClock;
 use crate::config::Durability;
 use crate::fields::{decode, grant_field};
 use crate::keys::{Keys, slot};
-use crate::reply::{Reply, STORE, number};
+use crate::reply::{Defect, Reply, STORE, defect, number};
 use crate::scripts::{DELETE, LOAD};
 use crate::turns::Turns;
 use crate::writer::Writer;
@@ -69,27 +69,38 @@ impl Sessions {
             .text(&index.as_ref().map(|_| key.locator().to_string()).unwrap_or_default());
         let request = Request::new(slot(&name)).script(call);
         let mut reply = Reply::of(self.end(request, self.client.deadline()).await?)?;
-        match reply.next() {
-            Some(Value::Int(ended)) => {
-                self.census.left(u64::from(ended == 1));
-                Ok(ended == 1)
+        match reply.text()?.as_str() {
+            "ended" => {
+                self.census.left(1);
+                Ok(true)
             }
-            _ => Err(StoreError::ReadOnly),
+            "absent" => Ok(false),
+            "read_only" => Err(StoreError::ReadOnly),
+            _ => Err(defect(Defect::Answer)),
         }
     }
 
     /// Sends a request that ends sessions, and waits for as many replicas to have it as the configuration says.
+    ///
+    /// Nobody's end waits for the replicas of another's: what waits goes over a connection of its own, after the end was
+    /// answered. There it is sent once more, which changes nothing where it was executed. So it is always a server that
+    /// has it whose replicas are waited for, even if another became the master, or got the slot, in between.
     pub(crate) async fn end(&self, request: Request, until: Instant) -> Result<Value, StoreError> {
-        let Some(durability) = &self.durability else {
-            return Ok(Reply::to_all(self.client.send(&request, until).await?.replies).take());
+        let ended = Reply::to_all(self.client.send(&request, until).await?.replies).take();
+        let Some(durability) = &self.durability else { return Ok(ended) };
+        let replicas = durability.replicas.get();
+        let timeout = durability.timeout.min(until.saturating_duration_since(Instant::now()));
+        let wait = cmd("WAIT").arg(replicas).arg(millis(timeout).max(1)).take();
+        let source = match self.client.send(&request.command(wait).alone(timeout), until).await {
+            Ok(answer) => match answer.replies.last().and_then(number) {
+                Some(confirmed) if confirmed >= u64::from(replicas) => return Ok(ended),
+                _ => Some(Unconfirmed.into()),
+            },
+            Err(Failure::Unavailable { source, .. }) => source,
+            Err(Failure::Refused { source }) => Some(source),
+            Err(Failure::Full) => None,
         };
-        let wait = cmd("WAIT").arg(durability.replicas.get()).arg(millis(durability.timeout.min(self.deadline))).take();
-        let mut replies = Reply::to_all(self.client.send(&request.alone().command(wait), until).await?.replies);
-        let ended = replies.take();
-        match number(&replies.take()) {
-            Some(replicas) if replicas >= u64::from(durability.replicas.get()) => Ok(ended),
-            _ => Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source: Some(Unconfirmed.into()) }),
-        }
+        Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source })
     }
 
     /// Asks all masters for a sign of life; one is enough.

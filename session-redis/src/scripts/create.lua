@@ -12,22 +12,24 @@ local key, index, id, latest = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 local absolute, idle, room, locator = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local at = clock()
 
-local there = redis.pcall('HMGET', key, 'd', 'k', 'c')
-if there.err then
-  local marker = redis.pcall('GET', key)
-  if type(marker) == 'string' and string.sub(marker, 1, #id + 7) == 'ended ' .. id .. ' ' then
-    return fence(key) or {'ended'}
-  end
-elseif (digits(there[1]) or 0) > at then
+local there, unread = fields(redis.pcall('HMGET', key, 'd', 'k', 'c'))
+if unread then
+  return unread
+end
+if (digits(there[1]) or 0) > at then
   local own = string.sub(there[2] or '', 1, #id + 1) == id .. ':'
   return fence(key) or (own and {'own', tonumber(there[3])}) or {'exists'}
+end
+local marker = not there[1] and ended(key)
+if marker and string.sub(marker, 1, #id + 7) == 'ended ' .. id .. ' ' then
+  return fence(key) or {'ended'}
 end
 if at > latest then
   return fence(key) or {'late', at}
 end
 
 local deadline = at + absolute
-local add, gone = {}, {}
+local add, gone, buried = {}, {}, {}
 local fields_from = 12
 local victims_from = fields_from + 2 + 2 * tonumber(ARGV[fields_from])
 victims_from = victims_from + 4 * tonumber(ARGV[victims_from - 1])
@@ -66,18 +68,20 @@ if index then
     local locator = ARGV[victims_from + victim - 3]
     local score = redis.call('ZSCORE', index, locator)
     if score then
-      local field = redis.pcall('HMGET', KEYS[victim], 'd', 'i', 'l')
-      if field.err or (digits(field[1]) or 0) <= at then
-        leave(locator, why_expired(score))
-      else
-        local idle = field[3] and at - field[3] or field[2] - redis.call('PTTL', KEYS[victim])
-        if idle >= tonumber(ARGV[10]) then
-          leave(locator, 'live')
-        end
+      local field, unread = fields(redis.pcall('HMGET', KEYS[victim], 'd', 'i', 'l', 'k'))
+      if unread then
+        return unread
+      end
+      local idle = field[3] and at - field[3] or (tonumber(field[2]) or 0) - redis.call('PTTL', KEYS[victim])
+      local is_live = (digits(field[1]) or 0) > at
+      if not is_live or idle >= tonumber(ARGV[10]) then
+        leave(locator, is_live and 'live' or why_expired(score))
+        buried[victim] = field[1] and (field[4] or '')
       end
     end
   end
-  if held >= cap then
+  -- One leaves for each who comes, also where there are more than there may be since the limit was lowered.
+  if held >= cap and #gone == 0 then
     return fence(key) or {'cap'}
   end
 end
@@ -103,7 +107,7 @@ for grant = grants_from + 1, victims_from - 1, 4 do
 end
 
 -- What needs memory comes first: a server without any refuses the first write of a script and none after it.
-if there.err or there[1] or redis.call('EXISTS', key) == 1 then
+if redis.call('EXISTS', key) == 1 then
   local refusal = refused(redis.pcall('UNLINK', key))
   if refusal then
     return refusal
@@ -113,15 +117,13 @@ local refusal = refused(redis.pcall(unpack(set)))
 if refusal then
   return refusal
 end
-slide(key, idle, deadline, at)
+refusal = slide(key, idle, deadline, at)
+if refusal then
+  return refusal
+end
 if index then
-  for victim = 3, #KEYS do
-    for went = 1, #gone, 2 do
-      if gone[went] == ARGV[victims_from + victim - 3] then
-        local field = redis.pcall('HGET', KEYS[victim], 'k')
-        bury(KEYS[victim], type(field) == 'string' and field, '-', at, 0)
-      end
-    end
+  for victim, creation in pairs(buried) do
+    bury(KEYS[victim], creation, '-', at, 0)
   end
   -- What is added comes first: an index that becomes empty is removed, and while its slot moves not to be written again.
   redis.call(unpack(add))

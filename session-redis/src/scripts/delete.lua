@@ -1,23 +1,24 @@
 -- Ends a session, once however often it arrives.
 -- KEYS: session, the owner's index if there is one. ARGV: grant, id of this end, how long a marker stays, locator.
--- Answers 1 if this ended it, 0 if there was none, 'read_only'.
+-- Answers 'ended', 'absent' or 'read_only'.
 
 local key, index, name, ender = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local at = clock()
-local field = redis.pcall('HMGET', key, 'd', 'k', name)
-if field.err then
-  local marker = redis.pcall('GET', key)
-  if type(marker) == 'string' and string.sub(marker, 1, 6) == 'ended ' then
-    return fence(key) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 1 or 0}
-  end
+local field, unread = fields(redis.pcall('HMGET', key, 'd', 'k', name))
+if unread then
+  return unread
 end
 local deadline = digits(field[1])
+local marker = not deadline and ended(key)
+if marker then
+  return fence(key) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
+end
 if not deadline or deadline <= at then
-  return refused(redis.pcall('UNLINK', key)) or {0}
+  return refused(redis.pcall('UNLINK', key)) or {'absent'}
 end
 local mode, ends_at = right(name, field[3], deadline)
 if not mode or ends_at <= at then
-  return fence(key) or {0}
+  return fence(key) or {'absent'}
 end
 if mode == 'ro' then
   return fence(key) or {'read_only'}
@@ -31,4 +32,4 @@ bury(key, field[2], ender, at, tonumber(ARGV[3]))
 if index then
   redis.call('ZREM', index, ARGV[4])
 end
-return {1}
+return {'ended'}

@@ -3,18 +3,26 @@
 -- Answers how many of them were live.
 
 local index = KEYS[1]
-local refusal = refused(redis.pcall('ZREM', index, unpack(ARGV)))
+local at, live, creations = clock(), 0, {}
+for each = 2, #KEYS do
+  local field, unread = fields(redis.pcall('HMGET', KEYS[each], 'd', 'k'))
+  if unread then
+    return unread
+  end
+  if field[1] then
+    creations[each] = field[2] or ''
+    if (digits(field[1]) or 0) > at then
+      live = live + 1
+    end
+  end
+end
+-- The first write is one that needs no memory, and their places in the index are the last to go.
+local refusal = refused(redis.pcall('ZREM', index, '-'))
 if refusal then
   return refusal
 end
-local at, ended = clock(), 0
-for each = 2, #KEYS do
-  local field = redis.pcall('HMGET', KEYS[each], 'd', 'k')
-  if not field.err and field[1] then
-    if (digits(field[1]) or 0) > at then
-      ended = ended + 1
-    end
-    bury(KEYS[each], field[2], '-', at, 0)
-  end
+for each, creation in pairs(creations) do
+  bury(KEYS[each], creation, '-', at, 0)
 end
-return {ended}
+redis.call('ZREM', index, unpack(ARGV))
+return {live}

@@ -6,8 +6,11 @@
 
 local key, name = KEYS[1], ARGV[1]
 local at = clock()
-local field = redis.pcall('HMGET', key, 'd', 'i', 'f', name)
-local deadline = not field.err and digits(field[1])
+local field, unread = fields(redis.pcall('HMGET', key, 'd', 'i', 'f', name))
+if unread then
+  return unread
+end
+local deadline = digits(field[1])
 if not deadline or deadline <= at then
   return fence(key) or {at, -2, 0}
 end

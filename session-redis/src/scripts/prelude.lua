@@ -25,6 +25,17 @@ local function refused(reply)
   end
 end
 
+-- The fields that were read, or none where something else than a session is. Or else why reading was refused.
+local function fields(reply)
+  if not reply.err then
+    return reply
+  end
+  if string.find(reply.err, 'WRONGTYPE', 1, true) then
+    return {}
+  end
+  return nil, refused(reply)
+end
+
 -- Writes nothing. A node that may no longer write refuses even that, and what it would have answered is not believed.
 local function fence(key)
   local reply = redis.pcall('HDEL', key, '-')
@@ -42,14 +53,22 @@ local function right(name, grant, deadline)
   return mode, tonumber(ends_at)
 end
 
+-- The marker of a session that ended lately, if that is what is there.
+local function ended(key)
+  local marker = redis.pcall('GET', key)
+  return type(marker) == 'string' and string.sub(marker, 1, 6) == 'ended ' and marker
+end
+
 -- Begins the idle timeout anew. The key ends no later than the session. Once that is sooner than the idle timeout, its
--- end no longer tells when it was used last, and a field does: after the first write, which needs no memory.
+-- end no longer tells when it was used last, and a field does: after a first write, which needs no memory, and before the
+-- end is set. A server removes a key at once whose end has come by then, and what is written later would have none.
 local function slide(key, idle, deadline, at)
   if deadline - at >= idle then
     return refused(redis.pcall('PEXPIRE', key, whole(idle)))
   end
-  return refused(redis.pcall('PEXPIRE', key, whole(deadline - at)))
+  return fence(key)
     or refused(redis.pcall('HSET', key, 'l', whole(at)))
+    or refused(redis.pcall('PEXPIRE', key, whole(deadline - at)))
 end
 
 -- Ends a session. A marker stays while a creation of it that was delayed on its way could still arrive, and as long as

@@ -19,17 +19,20 @@ local read = {'HMGET', key, 'd', 'f', 'v', 'w', 'i', 'b', 'n', name, 'dir', 'cfg
 for edit = 0, edits - 1 do
   read[#read + 1] = 'u:' .. ARGV[17 + 3 * edit]
 end
-local field = redis.pcall(unpack(read))
+local field, unread = fields(redis.pcall(unpack(read)))
+if unread then
+  return unread
+end
 local deadline, version = digits(field[1]), digits(field[3])
-if field.err or not deadline or deadline <= at then
+if not deadline or deadline <= at then
   return fence(key) or {'absent'}
 end
 if digits(field[2]) ~= 1 then
-  return {'newer'}
+  return fence(key) or {'newer'}
 end
 local idle, bytes, names = digits(field[5]), digits(field[6]), digits(field[7])
 if not (version and idle and bytes and names) then
-  return {'corrupt'}
+  return fence(key) or {'corrupt'}
 end
 -- Each writer's last write is remembered, for as many writers as write. One that arrives again is answered before its
 -- right is looked at, which it may have taken away itself.
@@ -161,5 +164,4 @@ end
 if #remove > 2 then
   redis.call(unpack(remove))
 end
-slide(key, idle, deadline, at)
-return {'ok', version, at, ends_at, idle}
+return slide(key, idle, deadline, at) or {'ok', version, at, ends_at, idle}

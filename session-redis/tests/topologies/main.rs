@@ -11,6 +11,7 @@ mod support;
 
 mod rules;
 
+mod bystanders;
 mod figures;
 mod shards;
 

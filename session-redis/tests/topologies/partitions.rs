@@ -6,11 +6,14 @@ use session_core::{SessionStore as _, SessionStoreExt as _};
 use session_test_servers::Cluster;
 use tokio::time::sleep;
 
+use crate::bystanders::Bystanders;
 use crate::history::{History, Plan};
 use crate::shards::{masters, open_in, shard, slot, until_served};
 use crate::stores::{number, set, several, unavailable};
 
 const STORES: usize = 3;
+/// As long as a test can tell on a busy machine.
+const A_MOMENT: Duration = Duration::from_millis(500);
 
 /// Cluster partition: a master and its replica are cut off from the others. Nobody can be elected in its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,6 +22,7 @@ async fn a_shard_in_the_minority_is_unavailable_and_comes_back_as_it_was() {
     let cluster = Cluster::builder().partitionable().config("cluster-require-full-coverage", "no").start().await;
     let stores = several(STORES, &cluster.url()).await;
     let probe = open_in(&stores[0], 0).await;
+    let bystanders = Bystanders::beside(0, &stores).await;
     let mut back = Duration::ZERO;
     let history = History::of(&stores, Plan { writers: 30, sessions: 12, place: shard, ..Plan::default() }, async {
         sleep(Duration::from_millis(500)).await;
@@ -36,7 +40,9 @@ async fn a_shard_in_the_minority_is_unavailable_and_comes_back_as_it_was() {
     });
     let history = history.await;
     history.report("cluster parted: the minority", back, |place| place == 0);
-    history.report("cluster parted: the majority", back, |place| place != 0);
+    let stall = bystanders.slowest().await;
+    history.report("cluster parted: the majority", stall, |place| place != 0);
+    assert!(stall < A_MOMENT, "the majority works on: {stall:?}");
     assert!(history.errors_but_for(&["unavailable", "unavailable, unknown"]).is_empty(), "{:?}", history.errors());
     assert!(history.errors_where(|place| place == 0).contains_key("unavailable"), "{:?}", history.errors());
     assert!(history.errors_where(|place| place != 0).is_empty(), "the majority works on: {:?}", history.errors());
@@ -57,6 +63,7 @@ async fn a_master_that_is_cut_off_is_left_and_loses_what_it_took_meanwhile() {
     let ended = open_in(&stores[0], 0).await;
     assert!(stores[0].delete(&ended).await.expect("the cluster is well"));
     sleep(Duration::from_millis(300)).await;
+    let bystanders = Bystanders::beside(0, &stores).await;
     let mut back = Duration::ZERO;
     let history = History::of(&stores, Plan { writers: 30, sessions: 12, place: shard, lossy: true }, async {
         sleep(Duration::from_millis(500)).await;
@@ -69,7 +76,9 @@ async fn a_master_that_is_cut_off_is_left_and_loses_what_it_took_meanwhile() {
     });
     let history = history.await;
     history.report("cluster, master cut off: its slots", back, |place| place == 0);
-    history.report("cluster, master cut off: the others", back, |place| place != 0);
+    let stall = bystanders.slowest().await;
+    history.report("cluster, master cut off: the others", stall, |place| place != 0);
+    assert!(stall < A_MOMENT, "the others work on: {stall:?}");
     assert!(back < Duration::from_secs(1), "the new master is used after {back:?}");
     let expected = ["unavailable", "unavailable, unknown", "absent", "not found"];
     assert!(history.errors_but_for(&expected).is_empty(), "{:?}", history.errors());

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::stores::{alice, draft, open};
 
 const SLOTS: usize = 16_384;
-const MASTERS: usize = 3;
+pub(crate) const MASTERS: usize = 3;
 
 /// The slot of a session: that of its owner, or its own if that is nobody in particular.
 pub(crate) fn slot(key: &SessionKey) -> u16 {

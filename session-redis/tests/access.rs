@@ -11,8 +11,8 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use session_core::conformance::RULES;
 use session_core::{
-    Change, Limits, Mode, NewGrant, Owner, Page, SessionKey, SessionName, SessionStore as _, SessionStoreExt as _,
-    StoreError,
+    Change, Lifetimes, Limits, Load, Mode, NewGrant, NewSession, Owner, Page, SessionKey, SessionName,
+    SessionStore as _, SessionStoreExt as _, StoreError,
 };
 use session_redis::{ConnectError, Durability, RedisConfig, RedisStore, TlsFiles};
 use session_test_servers::{Certificates, Cluster, Flavor, Proxy, Server};
@@ -87,6 +87,53 @@ async fn a_right_that_is_missing_is_told_to_the_operator_alone() {
     assert!(!said.contains("NOPERM") && !said.contains("hgetall"), "{said}");
     let source = error.source().expect("the cause is there for the log").to_string();
     assert!(source.contains("NOPERM") && source.to_lowercase().contains("hgetall"), "{source}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_missing_right_is_taken_for_a_missing_session() {
+    let rights = rights();
+    let server = server_with(&Flavor::usual(), &rights).await;
+    let whole = store_at(&url(&server, "")).await;
+    for right in rights.iter().filter(|right| right.starts_with('+') && !is_of_a_cluster(right)) {
+        for owner in [Owner::Anonymous, alice()] {
+            let (name, key) = open(&whole, owner).await;
+            let mut lesser = vec!["ACL", "SETUSER", "lesser", "reset", "on", ">geheim"];
+            let fewer = without(&rights, right);
+            lesser.extend(fewer.iter().map(String::as_str));
+            server.cli(&lesser).await;
+            let url = format!("redis://lesser:{PASSWORD}@{}", server.addr());
+            let Ok(store) = RedisStore::connect(config(&url)).await else { continue };
+
+            let again = NewSession::new(owner, &name, Lifetimes::default());
+            let created = store.create(again).await.expect_err("a live name is refused");
+            assert!(is_refused(&created) || matches!(created, StoreError::AlreadyExists), "{right}: {created:?}");
+            for load in [Load::Touch, Load::Peek] {
+                let loaded = store.load(&key, load).await;
+                assert!(loaded.as_ref().map_or_else(is_refused, Option::is_some), "{right}: {loaded:?}");
+            }
+            let updated = store.update(&key, Change::new()).await;
+            assert!(updated.as_ref().map_or_else(is_refused, |_| true), "{right}: {updated:?}");
+            assert!(whole.peek(&key).await.expect("the store answers").is_some(), "{right}: the session lives on");
+            let ended = store.delete(&key).await;
+            assert!(ended.as_ref().map_or_else(is_refused, |ended| *ended), "{right}: {ended:?}");
+            if matches!(ended, Err(StoreError::Unavailable { maybe_applied: false, .. })) {
+                assert!(whole.peek(&key).await.expect("the store answers").is_some(), "{right}: nothing was done");
+            }
+        }
+        let (_, key) = open(&whole, alice()).await;
+        if let Ok(store) = RedisStore::connect(config(&format!("redis://lesser:{PASSWORD}@{}", server.addr()))).await {
+            let ended = store.end_all(&alice()).await;
+            let lives = whole.peek(&key).await.expect("the store answers").is_some();
+            let listing = whole.list(&alice(), Page::first(NonZeroU32::MAX)).await.expect("the store answers");
+            assert!(!lives || !listing.sessions.is_empty(), "{right}: no session lives on unlisted");
+            assert!(ended.as_ref().map_or_else(is_refused, |ended| *ended > 0 && !lives), "{right}: {ended:?}");
+        }
+        whole.end_all(&alice()).await.expect("the store answers");
+    }
+}
+
+fn is_refused(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { .. })
 }
 
 #[tokio::test]

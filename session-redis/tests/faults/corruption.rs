@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use session_core::{
-    NewSession, Owner, Page, SessionKey, SessionName, SessionStore as _, SessionStoreExt as _, StoreError,
+    Lifetimes, NewSession, Owner, Page, SessionKey, SessionName, SessionStore as _, SessionStoreExt as _, StoreError,
 };
 use session_redis::RedisStore;
 use session_test_servers::Server;
@@ -100,6 +101,24 @@ async fn a_session_that_somebody_made_endless_ends_again_with_its_next_use() {
     let record = bench.record(alice()).await;
     bench.server.cli(&[b"PERSIST", record.redis.as_slice()]).await;
     assert!(bench.store.touch(&record.key).await.expect("it is whole").is_some());
+    every_key_has_an_end(&bench.server).await;
+}
+
+/// The deadline can come while a script is at work on it, which a server notices once in some thousands: what is written
+/// then would stay for ever.
+#[tokio::test]
+async fn a_session_of_a_millisecond_leaves_nothing() {
+    let bench = Bench::start().await;
+    let lifetimes = Lifetimes::new(Duration::from_secs(1), Duration::from_millis(1)).expect("both are valid");
+    for _ in 0..100 {
+        let together = (0..100).map(|_| async {
+            let name = SessionName::mint();
+            bench.store.create(NewSession::new(Owner::Anonymous, &name, lifetimes)).await.expect("the server runs");
+            let key = SessionKey::by_name(Owner::Anonymous, &name);
+            bench.store.touch(&key).await.expect("the server runs");
+        });
+        join_all(together).await;
+    }
     every_key_has_an_end(&bench.server).await;
 }
 

@@ -155,7 +155,7 @@ impl Admission<'_> {
             .number(self.latest.as_millis())
             .number(self.draft.ends_at.as_millis())
             .number(millis(self.draft.idle_timeout))
-            .maybe(self.room.filter(|_| self.leavers.is_empty()))
+            .maybe(self.room)
             .text(&self.principal().map(|_| id.locator.to_string()).unwrap_or_default())
             .number(limits.sessions_per_principal)
             .maybe(rate(Rate::interval))

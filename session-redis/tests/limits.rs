@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ProtocolVersion};
-use session_core::{Limits, Page, Quota, Rate, SessionStore as _, SessionStoreExt as _, StoreError};
+use session_core::{
+    Lifetimes, Limits, NewSession, Owner, Page, Quota, Rate, SessionName, SessionStore as _, SessionStoreExt as _,
+    StoreError,
+};
 use session_redis::{RedisConfig, RedisStore};
-use session_test_servers::Server;
+use session_test_servers::{Server, eventually};
 
 use support::sessions::{alice, config, connect, open, session};
 
@@ -34,6 +37,30 @@ async fn where_a_limit_was_lowered_one_goes_for_each_who_comes() {
     let patient = connect(RedisConfig { limits: patient, ..config(&server.url()) }).await;
     let refused = patient.create(session(alice()).2).await.expect_err("all are in use");
     assert!(matches!(refused, StoreError::Quota(Quota::SessionsPerPrincipal { max: 5 })), "{refused:?}");
+}
+
+/// Expired sessions make room among their owner's, and none among those of all owners.
+#[tokio::test]
+async fn what_has_expired_takes_nobody_past_the_limit_of_all_sessions() {
+    let server = Server::start().await;
+    let limits = Limits { sessions: 3, sessions_per_principal: 2, ..Limits::default() };
+    let store = connect(RedisConfig { limits: limits.clone(), ..config(&server.url()) }).await;
+    let short = Lifetimes::new(Duration::from_millis(1), Duration::from_secs(60)).expect("both are valid");
+    for _ in 0..2 {
+        store.create(NewSession::new(alice(), &SessionName::mint(), short)).await.expect("there is room");
+    }
+    eventually("end of the idle timeout", async || {
+        (store.count(Duration::ZERO).await.expect("the store answers") == 0).then_some(())
+    })
+    .await;
+    for _ in 0..3 {
+        open(&store, Owner::Anonymous).await;
+    }
+    // It has counted nothing yet.
+    let other = connect(RedisConfig { limits, ..config(&server.url()) }).await;
+    let refused = other.create(session(alice()).2).await.expect_err("there are as many as there may be");
+    assert!(matches!(refused, StoreError::Quota(Quota::Sessions { max: 3 })), "{refused:?}");
+    assert_eq!(store.count(Duration::ZERO).await.expect("the store answers"), 3);
 }
 
 #[tokio::test]

@@ -74,9 +74,11 @@ if index then
       end
       local idle = field[3] and at - field[3] or (tonumber(field[2]) or 0) - redis.call('PTTL', KEYS[victim])
       local is_live = (digits(field[1]) or 0) > at
-      if not is_live or idle >= tonumber(ARGV[10]) then
+      -- A live one stays if there is room by now. Of all sessions, it alone makes room.
+      if not is_live or (held >= cap and idle >= tonumber(ARGV[10])) then
         leave(locator, is_live and 'live' or why_expired(score))
         buried[victim] = field[1] and (field[4] or '')
+        room = is_live and '' or room
       end
     end
   end

@@ -1,6 +1,7 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 use session_core::{
@@ -14,7 +15,7 @@ use crate::fields::{LISTED, decode, decode_listed};
 use crate::keys::slot;
 use crate::reply::{Reply, number, text, time};
 use crate::scripts::END;
-use crate::sessions::{Sessions, remaining};
+use crate::sessions::{Sessions, millis, remaining};
 
 /// How many sessions are ended in one step.
 const ENDED_AT_ONCE: usize = 500;
@@ -173,7 +174,10 @@ impl Sessions {
             let sessions = locators.map(|locator| self.keys.session(&SessionId { owner: *owner, locator }));
             let sessions: Vec<String> = std::iter::once(index.clone()).chain(sessions).collect();
             let names: Vec<&str> = sessions.iter().map(String::as_str).collect();
-            let call = members.iter().fold(Call::of(&END, &names), |call, member| call.text(member));
+            // Only who waits for replicas asks again what was answered.
+            let stay = self.durability.map_or(Duration::ZERO, |_| self.patience());
+            let call = Call::of(&END, &names).number(millis(stay));
+            let call = members.iter().fold(call, |call, member| call.text(member));
             let request = Request::new(slot(&index)).script(call);
             let now_ended = Reply::of(self.end(request, until).await?)?.number()?;
             self.census.left(now_ended);

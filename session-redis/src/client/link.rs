@@ -164,8 +164,9 @@ impl Link {
             Err(DialError::Never(error)) => return Outcome::Refused(Arc::new(error)),
         };
         // What blocks on purpose is not waited for in vain.
-        let (begun, attempt) = (Instant::now(), self.shared.patience.attempt);
-        let patience = if request.is_alone() { until } else { until.min(begun + attempt) };
+        let attempt = self.shared.patience.attempt + request.blocks().unwrap_or_default();
+        let begun = Instant::now();
+        let patience = until.min(begun + attempt);
         let received = connection.received();
         let trouble = match timeout_at(patience, connection.send(steps)).await {
             Ok(Ok(replies)) => {
@@ -178,6 +179,8 @@ impl Link {
             Ok(Err(error)) => Arc::new(error) as Cause,
             // Where there was hardly any time left, nothing follows from silence.
             Err(_) if connection.received() == received && begun.elapsed() >= attempt / 2 => Arc::new(Trouble::Silence),
+            // The server goes on to block for what nobody waits for any more, and all that comes after it waits.
+            Err(_) if request.blocks().is_some() => Arc::new(Trouble::NotInTime),
             Err(_) => return Outcome::Again { unknown: true, cause: Arc::new(Trouble::NotInTime), then: Then::Wait },
         };
         self.shared.lost(number, &trouble);

@@ -35,7 +35,7 @@ impl Node {
 
     /// The connection for this request.
     pub(crate) fn link(&self, request: &Request) -> &Link {
-        if request.is_alone() { &self.alone } else { &self.shared }
+        if request.blocks().is_some() { &self.alone } else { &self.shared }
     }
 
     /// Both connections.

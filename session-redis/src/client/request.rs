@@ -1,6 +1,7 @@
 //! What goes to a server and what comes back.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, Script, Value};
 
@@ -15,7 +16,8 @@ pub(crate) struct Request {
     slot: u16,
     steps: Pipeline,
     scripts: Vec<(usize, &'static Script)>,
-    alone: bool,
+    /// How long it may block, if it is sent over a connection of its own.
+    blocks: Option<Duration>,
 }
 
 /// What came back.
@@ -30,7 +32,7 @@ pub(crate) struct Answer {
 impl Request {
     /// A request without steps, for keys in this slot. Only a cluster looks at it.
     pub(crate) fn new(slot: u16) -> Self {
-        Self { slot, steps: Pipeline::with_capacity(4), scripts: Vec::new(), alone: false }
+        Self { slot, steps: Pipeline::with_capacity(4), scripts: Vec::new(), blocks: None }
     }
 
     /// Adds a command.
@@ -45,9 +47,10 @@ impl Request {
         self.command(call.command)
     }
 
-    /// Sends it over a connection of its own at each node, so that a command that blocks (`WAIT`) holds up nobody else.
-    pub(crate) fn alone(mut self) -> Self {
-        self.alone = true;
+    /// Sends it over a connection of its own at each node, so that a command that blocks so long (`WAIT`) holds up
+    /// nobody else.
+    pub(crate) fn alone(mut self, blocks: Duration) -> Self {
+        self.blocks = Some(blocks);
         self
     }
 
@@ -55,8 +58,9 @@ impl Request {
         self.slot
     }
 
-    pub(crate) fn is_alone(&self) -> bool {
-        self.alone
+    /// How long it may block, if it is sent alone.
+    pub(crate) fn blocks(&self) -> Option<Duration> {
+        self.blocks
     }
 
     pub(crate) fn steps(&self) -> &Pipeline {
@@ -95,11 +99,13 @@ impl Request {
         })
     }
 
-    /// The steps that were answered `ASK`, with the transactions they are in.
+    /// The steps that were answered `ASK`, with the transactions they are in. All of them if it is sent alone: what
+    /// waits for replicas has to wait for those of the node that executed the rest.
     pub(crate) fn asked(&self, replies: &[Value]) -> Vec<usize> {
         let asks = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "ASK");
         let steps = 0..self.steps.len().min(replies.len());
         let touched = |step: usize| match self.transaction(step) {
+            _ if self.blocks.is_some() => true,
             Some(mut steps) => steps.any(|step| asks(&replies[step])),
             None => asks(&replies[step]),
         };
@@ -109,7 +115,7 @@ impl Request {
     /// A request for these steps only, with `ASKING` before each of them, or before the `MULTI` they are in, and which
     /// of its replies are the steps'.
     pub(crate) fn asking(&self, steps: &[usize]) -> (Self, Vec<usize>) {
-        let mut request = Self { alone: self.alone, ..Self::new(self.slot) };
+        let mut request = Self { blocks: self.blocks, ..Self::new(self.slot) };
         let mut places = Vec::with_capacity(steps.len());
         for (step, command) in self.steps.cmd_iter().enumerate().filter(|(step, _)| steps.contains(step)) {
             if self.transaction(step).is_none_or(|steps| steps.start == step) {

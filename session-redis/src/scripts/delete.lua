@@ -11,7 +11,7 @@ end
 local deadline = digits(field[1])
 local marker = not deadline and ended(key)
 if marker then
-  return fence(key) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
+  return remain(key, tonumber(ARGV[3])) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
 end
 if not deadline or deadline <= at then
   return refused(redis.pcall('UNLINK', key)) or {'absent'}

@@ -59,6 +59,12 @@ local function ended(key)
   return type(marker) == 'string' and string.sub(marker, 1, 6) == 'ended ' and marker
 end
 
+-- Lets a marker stay so long at least. It is written in any case: from 7.2 on, whoever waits for replicas waits for what
+-- was written over the same connection, and for nothing else.
+local function remain(key, stay)
+  return refused(redis.pcall('PEXPIRE', key, whole(math.max(redis.call('PTTL', key), stay))))
+end
+
 -- Begins the idle timeout anew. The key ends no later than the session. Once that is sooner than the idle timeout, its
 -- end no longer tells when it was used last, and a field does: after a first write, which needs no memory, and before the
 -- end is set. A server removes a key at once whose end has come by then, and what is written later would have none.

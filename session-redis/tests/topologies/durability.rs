@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use session_core::{Owner, SessionKey, SessionStore as _, SessionStoreExt as _};
 use session_redis::{Durability, RedisConfig, RedisStore};
-use session_test_servers::{Cluster, Proxy, Server, eventually};
+use session_test_servers::{Cluster, Flavor, Proxy, Server, eventually};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -59,6 +59,50 @@ async fn an_end_that_no_replica_has_is_not_acknowledged_and_holds_up_nobody() {
     }
 }
 
+/// Many end at once, and nobody waits for the replica of another's session before his own has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ends_that_no_replica_has_are_ends_on_the_master_all_the_same() {
+    for flavor in Flavor::all() {
+        let (master, _replica, network) = replicated_by(&flavor).await;
+        let (plain, durable) = (connect(&master.url()).await, durable(&master.url()).await);
+        let mut sessions = Vec::new();
+        for _ in 0..20 {
+            sessions.push(open(&plain, alice()).await);
+        }
+        assert!(durable.delete(&sessions.remove(0)).await.expect("the replica has it"), "ended");
+        let (other, bobs) = (open(&plain, Owner::Anonymous).await, open(&plain, bob()).await);
+
+        network.hold();
+        let begun = Instant::now();
+        let mut ending = JoinSet::new();
+        for key in sessions.clone() {
+            let durable = durable.clone();
+            ending.spawn(async move { durable.delete(&key).await });
+        }
+        let all = durable.clone();
+        ending.spawn(async move { all.end_all(&bob()).await.map(|_| true) });
+        sleep(WAIT / 4).await;
+        for key in sessions.iter().chain([&bobs]) {
+            assert!(plain.peek(key).await.expect("the master is well").is_none(), "it waits, and has ended");
+        }
+        while let Some(answer) = ending.join_next().await {
+            let answer = answer.expect("no panic");
+            assert_eq!(unavailable(&answer), Some(true), "{} {answer:?}", flavor.name());
+            let asked = Instant::now();
+            durable.touch(&other).await.expect("the master is well");
+            assert!(asked.elapsed() < WAIT / 2, "others wait for nothing: {:?}", asked.elapsed());
+        }
+        let took = begun.elapsed();
+        assert!(took < RedisConfig::DEFAULT_DEADLINE + Duration::from_millis(200), "{} {took:?}", flavor.name());
+
+        network.pass();
+        let next = open(&plain, alice()).await;
+        assert!(durable.delete(&next).await.expect("the replica is back"), "ended");
+        open(&plain, bob()).await;
+        assert_eq!(durable.end_all(&bob()).await.expect("the replica is back"), 1);
+    }
+}
+
 /// The master of a cluster is killed the moment that ends are acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: a cluster that replaces a master"]
@@ -99,13 +143,25 @@ async fn nothing_that_was_acknowledged_as_ended_comes_back_with_a_new_master() {
 
 /// A master, its replica, and the network between them.
 async fn replicated() -> (Server, Server, Proxy) {
-    let master = Server::start().await;
+    replicated_by(&Flavor::usual()).await
+}
+
+/// The same by servers of a version.
+async fn replicated_by(flavor: &Flavor) -> (Server, Server, Proxy) {
+    let master = Server::builder().flavor(flavor).start().await;
     let network = Proxy::to(master.addr()).await;
     let behind = format!("127.0.0.1 {}", network.addr().port());
-    let replica = Server::builder().config("replicaof", behind).start().await;
+    let replica = Server::builder().flavor(flavor).config("replicaof", behind).start().await;
     eventually("replica that follows", async || {
         let info = master.info("replication").await;
         info.iter().any(|(_, value)| value.contains("state=online")).then_some(())
+    })
+    .await;
+    // It is sent nothing before it has told for the first time how far it is, which can take it a second.
+    let durable = durable(&master.url()).await;
+    eventually("replica that confirms", async || {
+        let key = open(&durable, Owner::Anonymous).await;
+        durable.delete(&key).await.ok()
     })
     .await;
     (master, replica, network)

@@ -139,7 +139,7 @@ async fn what_blocks_alone_holds_up_nobody() {
     wait.arg(1).arg(1000);
     let waiting = tokio::spawn({
         let client = client.clone();
-        let request = set("k", "v").command(wait).alone();
+        let request = set("k", "v").command(wait).alone(Duration::from_secs(1));
         async move { send(&client, &request).await }
     });
     sleep(Duration::from_millis(100)).await;

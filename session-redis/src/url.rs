@@ -141,6 +141,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// The credentials of this user, or of the default one, with this password if there is one.
+    ///
+    /// They are taken as they are: only in a URL are they percent-encoded.
+    #[must_use]
+    pub fn new(user: Option<&str>, password: Option<&str>) -> Self {
+        Self { user: user.map(str::to_owned), password: password.map(str::to_owned) }
+    }
+
     /// The user, if it is not the default one.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
@@ -349,6 +357,17 @@ mod tests {
         ] {
             assert_eq!(parse(url), Err(why), "{url}");
         }
+    }
+
+    #[test]
+    fn credentials_are_taken_as_they_are_and_not_shown() {
+        let credentials = Credentials::new(Some("a:b"), Some("p%40ss"));
+        assert_eq!((credentials.user(), credentials.password()), (Some("a:b"), Some("p%40ss")));
+        assert_eq!(format!("{credentials:?}"), "Credentials");
+        assert_eq!(
+            Some(&Credentials::new(None, Some("p@ss"))),
+            parse("redis://:p%40ss@db").expect("valid").credentials()
+        );
     }
 
     #[test]

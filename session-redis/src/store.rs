@@ -37,8 +37,7 @@ impl RedisStore {
     /// [`ConnectError`] says what to change.
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
         let client = Client::connect(&config).await?;
-        let masters = client.masters(client.deadline()).await.map_or(1, |masters| masters.len());
-        Ok(Self::new(client, masters, config))
+        Ok(Self::new(client, config))
     }
 
     /// Uses a connection to one server that the caller owns. What the configuration says of servers and connections
@@ -48,10 +47,11 @@ impl RedisStore {
     #[must_use]
     pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
         let deadline = config.deadline.min(RedisConfig::MAX_DEADLINE);
-        Self::new(Client::from_connection(connection, deadline), 1, RedisConfig { deadline, ..config })
+        Self::new(Client::from_connection(connection, deadline), RedisConfig { deadline, ..config })
     }
 
-    fn new(client: Client, masters: usize, config: RedisConfig) -> Self {
+    fn new(client: Client, config: RedisConfig) -> Self {
+        let census = Census::new(client.shards());
         Self(Arc::new(Sessions {
             client,
             keys: Keys::new(config.key_prefix),
@@ -61,7 +61,7 @@ impl RedisStore {
             writer: Writer::new(),
             turns: Turns::default(),
             clock: ServerClock::default(),
-            census: Census::new(masters),
+            census,
         }))
     }
 }

@@ -42,8 +42,20 @@ struct Shared {
     map: RwLock<Map>,
     /// All that are known, so that a node keeps its links when the map changes. Those that left the map are not.
     members: Mutex<HashMap<Endpoint, Member>>,
-    /// Whether somebody is asking for the map.
-    refreshing: watch::Sender<bool>,
+    /// Whether somebody is asking for the map. Written by who asks.
+    asking: watch::Sender<Phase>,
+}
+
+/// How far asking for the map is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nobody asks.
+    #[default]
+    Idle,
+    /// Somebody asks.
+    Asking,
+    /// It was answered a moment ago, and that counts.
+    Answered,
 }
 
 /// The ranges in order, with the master of each.
@@ -70,7 +82,7 @@ impl Cluster {
             question: Request::new(0).command(slots),
             map: RwLock::default(),
             members: Mutex::default(),
-            refreshing: watch::Sender::new(false),
+            asking: watch::Sender::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -111,14 +123,21 @@ impl Cluster {
         named(text, &by.endpoint).map(|endpoint| self.shared.member(&endpoint))
     }
 
-    /// Asks for the map in the background, unless somebody is asking already.
+    /// Asks for the map in the background, unless somebody is asking already or was answered a moment ago.
     pub(crate) fn refresh(&self) {
-        let begun = self.shared.refreshing.send_if_modified(|refreshing| !std::mem::replace(refreshing, true));
+        let begun = self.shared.asking.send_if_modified(|phase| {
+            let idle = *phase == Phase::Idle;
+            if idle {
+                *phase = Phase::Asking;
+            }
+            idle
+        });
         if begun {
             let asking = Asking(Arc::clone(&self.shared));
             tokio::spawn(async move {
                 // Whoever is silent now may answer when somebody needs the map again.
                 let _ = asking.0.learn().await;
+                asking.0.asking.send_replace(Phase::Answered);
                 sleep(LEAST).await;
             });
         }
@@ -126,8 +145,8 @@ impl Cluster {
 
     /// Waits until nobody is asking for the map, until then at most.
     pub(crate) async fn refreshed(&self, until: Instant) {
-        let mut refreshing = self.shared.refreshing.subscribe();
-        let _ = timeout_at(until, refreshing.wait_for(|refreshing| !refreshing)).await;
+        let mut phases = self.shared.asking.subscribe();
+        let _ = timeout_at(until, phases.wait_for(|phase| *phase != Phase::Asking)).await;
     }
 }
 
@@ -215,7 +234,7 @@ struct Asking(Arc<Shared>);
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.0.refreshing.send_replace(false);
+        self.0.asking.send_replace(Phase::Idle);
     }
 }
 

@@ -112,6 +112,14 @@ impl Client {
         }
     }
 
+    /// How many masters the keys are shared out to, as far as is known.
+    pub(crate) fn shards(&self) -> usize {
+        match &self.shared.servers {
+            Servers::One { .. } => 1,
+            Servers::Cluster(cluster) => cluster.masters().len(),
+        }
+    }
+
     /// The nodes that hold keys, one for each master.
     ///
     /// # Errors

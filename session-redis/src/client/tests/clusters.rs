@@ -130,6 +130,22 @@ async fn every_master_can_be_asked_by_itself() {
 }
 
 #[tokio::test]
+async fn who_wants_all_masters_waits_for_the_answer_alone() {
+    let cluster = Cluster::start().await;
+    let client = connect(&cluster.url()).await;
+    assert_eq!(client.shards(), 3);
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let asked = Instant::now();
+        assert_eq!(client.masters(client.deadline()).await.expect("the cluster runs").len(), 3);
+        took.push(asked.elapsed());
+        sleep(Duration::from_millis(60)).await;
+    }
+    took.sort();
+    assert!(took[4] < Duration::from_millis(30), "{took:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_cluster_wants_another_url() {
     let server = Server::start().await;
     let error = Client::connect(&config(&format!("redis+cluster://{}", server.addr()))).await.expect_err("one server");

@@ -14,7 +14,7 @@
 //! | the connection broke or stayed silent after the request was handed over | unknown | leave this connection |
 //! | the attempt's time was over, though the connection lives | unknown | try again |
 //! | `OOM` | refused | [`Failure::Full`] |
-//! | `NOAUTH`, `WRONGPASS`, `NOPERM`, `CROSSSLOT`, `EXECABORT`, `ERR` | refused | [`Failure::Refused`] |
+//! | `NOAUTH`, `WRONGPASS`, `NOPERM`, `CROSSSLOT`, `ERR` | refused | [`Failure::Refused`] |
 //! | any other error, such as `WRONGTYPE` | – | it stays in its step's place |
 //!
 //! *Not executed* and *unknown* are tried again until the time is over; every request of ours is safe to repeat.
@@ -121,7 +121,7 @@ impl Verdict {
             "ASK" => Self::Ask,
             "OOM" => Self::Full,
             "ERR" if error.details().is_some_and(|text| text.starts_with("max number of clients")) => Self::Wait,
-            "NOAUTH" | "WRONGPASS" | "NOPERM" | "CROSSSLOT" | "EXECABORT" | "ERR" => Self::Refused,
+            "NOAUTH" | "WRONGPASS" | "NOPERM" | "CROSSSLOT" | "ERR" => Self::Refused,
             _ => Self::Step,
         }
     }
@@ -261,18 +261,6 @@ mod tests {
         assert!(unknown(&write, vec![Value::Int(1), error("READONLY no")]));
         assert!(unknown(&write, vec![error("LOADING no"), Value::Int(1)]));
         assert!(!unknown(&write, vec![error("LOADING no"), error("LOADING no")]));
-    }
-
-    #[test]
-    fn a_transaction_that_was_discarded_wrote_nothing() {
-        let steps = ["MULTI", "UNLINK", "ZREM", "EXEC"];
-        let request = steps.into_iter().fold(Request::new(0), |request, name| request.command(cmd(name)));
-        let queued = Value::SimpleString("QUEUED".to_owned());
-        let replies = vec![Value::Okay, queued.clone(), error("READONLY no"), error("EXECABORT discarded")];
-        assert!(!unknown(&request, replies));
-        let beside = request.command(cmd("HSET"));
-        let replies = vec![Value::Okay, queued, error("READONLY no"), error("EXECABORT discarded"), Value::Int(1)];
-        assert!(unknown(&beside, replies));
     }
 
     #[test]

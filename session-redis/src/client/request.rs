@@ -1,16 +1,12 @@
 //! What goes to a server and what comes back.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, Script, Value};
 
 use super::call::Call;
 
-/// What goes to the server in one round trip. All its keys are in one slot.
-///
-/// A script must not stand between `MULTI` and `EXEC`: it is atomic by itself, and its `NOSCRIPT` would be hidden in
-/// the answer of `EXEC`.
+/// What goes to the server in one round trip. All its keys are in one slot. What has to be one step is a script.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     slot: u16,
@@ -91,36 +87,24 @@ impl Request {
     /// Whether a step that can write was executed, going by its reply.
     pub(crate) fn wrote(&self, replies: &[Value]) -> bool {
         let failed = |reply: &Value| matches!(reply, Value::ServerError(_));
-        let mut steps = self.steps.cmd_iter().zip(replies).enumerate();
-        steps.any(|(index, (command, reply))| {
-            let transaction = self.transaction(index);
-            let done = transaction.and_then(|steps| replies.get(steps.end - 1)).unwrap_or(reply);
-            !failed(done) && !READS.contains(&name(command))
-        })
+        let mut steps = self.steps.cmd_iter().zip(replies);
+        steps.any(|(command, reply)| !failed(reply) && !READS.contains(&name(command)))
     }
 
-    /// The steps that were answered `ASK`, with the transactions they are in. All of them if it is sent alone: what
-    /// waits for replicas has to wait for those of the node that executed the rest.
+    /// The steps that were answered `ASK`, or all of them if it is sent alone: what waits for replicas has to wait for
+    /// those of the node that executed the rest.
     pub(crate) fn asked(&self, replies: &[Value]) -> Vec<usize> {
         let asks = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "ASK");
         let steps = 0..self.steps.len().min(replies.len());
-        let touched = |step: usize| match self.transaction(step) {
-            _ if self.blocks.is_some() => true,
-            Some(mut steps) => steps.any(|step| asks(&replies[step])),
-            None => asks(&replies[step]),
-        };
-        steps.filter(|step| touched(*step)).collect()
+        steps.filter(|step| self.blocks.is_some() || asks(&replies[*step])).collect()
     }
 
-    /// A request for these steps only, with `ASKING` before each of them, or before the `MULTI` they are in, and which
-    /// of its replies are the steps'.
+    /// A request for these steps only, with `ASKING` before each of them, and which of its replies are the steps'.
     pub(crate) fn asking(&self, steps: &[usize]) -> (Self, Vec<usize>) {
         let mut request = Self { blocks: self.blocks, ..Self::new(self.slot) };
         let mut places = Vec::with_capacity(steps.len());
         for (step, command) in self.steps.cmd_iter().enumerate().filter(|(step, _)| steps.contains(step)) {
-            if self.transaction(step).is_none_or(|steps| steps.start == step) {
-                request.steps.cmd("ASKING");
-            }
+            request.steps.cmd("ASKING");
             let place = request.steps.len();
             places.push(place);
             request
@@ -130,21 +114,11 @@ impl Request {
         }
         (request, places)
     }
-
-    /// From `MULTI` to `EXEC`, if this step is within.
-    pub(crate) fn transaction(&self, step: usize) -> Option<Range<usize>> {
-        let names: Vec<&[u8]> = self.steps.cmd_iter().map(name).collect();
-        let start = names[..=step].iter().rposition(|name| *name == b"MULTI")?;
-        let end = start + names[start..].iter().position(|name| *name == b"EXEC")?;
-        (step <= end).then_some(start..end + 1)
-    }
 }
 
-/// Commands that change nothing when they are executed.
-const READS: [&[u8]; 19] = [
-    b"ASKING", b"DBSIZE", b"EXISTS", b"GET", b"HGET", b"HGETALL", b"HLEN", b"HMGET", b"INFO", b"PING", b"PTTL",
-    b"SCAN", b"TIME", b"TYPE", b"WAIT", b"ZCARD", b"ZCOUNT", b"ZRANGE", b"ZSCORE",
-];
+/// Commands of ours that change nothing when they are executed.
+const READS: [&[u8]; 10] =
+    [b"ASKING", b"HGETALL", b"HMGET", b"PING", b"PTTL", b"SCAN", b"TIME", b"WAIT", b"ZRANGE", b"ZSCORE"];
 
 fn name(command: &Cmd) -> &[u8] {
     match command.args_iter().next() {

@@ -128,12 +128,11 @@ impl Sessions {
         until: Instant,
     ) -> Result<(Vec<Member>, bool), StoreError> {
         let index = self.keys.index(principal);
-        let (least, asked) = (after.map_or(0, |after| after.deadline), size + 2);
-        let mut skipped = 0;
+        let (least, mut asked) = (after.map_or(0, |after| after.deadline), size + 2);
         loop {
             let mut range = cmd("ZRANGE");
             range.arg(&index).arg(least).arg("+inf").arg("BYSCORE");
-            range.arg("LIMIT").arg(skipped).arg(asked).arg("WITHSCORES");
+            range.arg("LIMIT").arg(0).arg(asked).arg("WITHSCORES");
             let request = Request::new(slot(&index)).command(range).command(fence(&index));
             let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
             let mut members = Vec::new();
@@ -145,8 +144,9 @@ impl Sessions {
             }
             let (more, all_passed) = (found == asked || members.len() > size, members.is_empty());
             if all_passed && more {
-                // More sessions than were asked for end in the millisecond of the last one, before it.
-                skipped += asked;
+                // More sessions than were asked for end in the millisecond of the last one, before it. They are asked for
+                // again: some of them may go meanwhile, and whoever comes after them must not be skipped for it.
+                asked *= 2;
                 continue;
             }
             members.truncate(size);

@@ -1,12 +1,13 @@
 //! A network that fails.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use session_core::{SessionStore as _, SessionStoreExt as _};
+use session_core::{Page, SessionStore as _, SessionStoreExt as _};
 use session_test_servers::{Proxy, Server, eventually};
 use tokio::time::sleep;
 
-use crate::history::{History, Plan};
+use crate::history::{History, Plan, keys};
 use crate::stores::{alice, connect, open, set, several, unavailable};
 
 const STORES: usize = 3;
@@ -145,4 +146,36 @@ async fn behind_a_proxy() -> (Server, Proxy, Vec<session_redis::RedisStore>) {
 
 fn proxy_url(proxy: &Proxy) -> String {
     format!("redis://{}", proxy.addr())
+}
+
+/// Between two questions of one list, sessions before its place go.
+#[tokio::test]
+async fn a_list_that_takes_long_skips_nobody_for_those_who_go() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let (near, far) = (connect(&server.url()).await, connect(&server.url_at(proxy.addr())).await);
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(open(&near, alice()).await);
+    }
+    // All of one millisecond, and therefore in the order of their locators.
+    let index = keys(&server).await.into_iter().find(|key| key.ends_with(b":x")).expect("there are sessions");
+    for session in &sessions {
+        let locator = session.locator().to_string();
+        server.cli(&[b"ZADD", index.as_slice(), b"XX", b"4102444800000", locator.as_bytes()]).await;
+    }
+    sessions.sort_by_key(|session| session.locator().to_string());
+    let ten = Page::first(NonZeroU32::new(10).expect("ten"));
+    let after = near.list(&alice(), ten).await.expect("the server runs").next;
+
+    proxy.delay(Duration::from_millis(100));
+    let (owner, page) = (alice(), Page { after, size: NonZeroU32::MIN });
+    let (listing, ()) = tokio::join!(far.list(&owner, page), async {
+        sleep(Duration::from_millis(150)).await;
+        for session in &sessions[..9] {
+            near.delete(session).await.expect("the server runs");
+        }
+    });
+    let listed: Vec<_> = listing.expect("in time").sessions.iter().map(|summary| summary.locator).collect();
+    assert_eq!(listed, [sessions[10].locator()]);
 }

@@ -158,12 +158,15 @@ fn memory(config: &Config) -> Store {
 
 #[cfg(feature = "redis")]
 async fn redis(form: &str, config: &Config) -> Result<Store, StartError> {
-    use session_redis::RedisStore;
+    use session_redis::{InvalidRedisUrl, RedisStore};
 
-    let refused = |error| StartError::Store { form: form.to_owned(), source: Box::new(error) };
-    let away = |error| StartError::Connect { form: form.to_owned(), source: Box::new(error) };
-    let url = config.store.expose().parse().map_err(refused)?;
-    let store = RedisStore::connect(config.redis.of(url, (&config.limits).into())).await.map_err(away)?;
+    let unusable = |source: BoxError| StartError::Store { form: form.to_owned(), source };
+    let url = config.store.expose().parse().map_err(|error: InvalidRedisUrl| unusable(error.into()))?;
+    let connected = RedisStore::connect(config.redis.of(url, (&config.limits).into())).await;
+    let store = connected.map_err(|error| match error.is_misconfiguration() {
+        true => unusable(error.into()),
+        false => StartError::Connect { form: form.to_owned(), source: error.into() },
+    })?;
     tracing::info!(store = form, "connected to the session store");
     Ok((Arc::new(store), Durability::Store))
 }

@@ -216,6 +216,23 @@ fn a_store_url_that_cannot_be_is_refused_without_its_password() {
 }
 
 #[test]
+fn a_store_that_no_server_could_serve_is_a_misuse() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free");
+    for (form, key, value, why) in [
+        ("rediss", "TLS__CA", "/no/such/file", "`tls.ca`"),
+        ("rediss", "TLS__KEY", "/no/such/file", "`tls.certificate`"),
+        ("redis", "TLS__CA", "/no/such/file", "rediss://"),
+        ("redis", "DEADLINE", "2h", "`deadline`"),
+    ] {
+        let mut command = program();
+        let command = command.args(["--store", &format!("{form}://user:hunter2@{free}")]);
+        let (code, said) = refused(command.env(format!("SESSION_MCP_REDIS__{key}"), value));
+        assert_eq!(code, Some(2), "{key}: {said}");
+        assert!(said.contains(why) && !said.contains("hunter2"), "{key}: {said}");
+    }
+}
+
+#[test]
 fn settings_of_redis_without_a_store_are_refused_and_with_memory_ignored_aloud() {
     let settings = file("[redis]\nkey_prefix = \"shop\"");
     let (code, said) = refused(program().arg("--config").arg(settings.path()));

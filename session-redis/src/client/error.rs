@@ -102,6 +102,14 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether the configuration cannot be used, whatever the servers are: none was asked.
+    #[must_use]
+    pub fn is_misconfiguration(&self) -> bool {
+        matches!(self, Self::Deadline | Self::NoTls | Self::TlsFile { .. } | Self::TlsUnused | Self::TlsPair)
+    }
+}
+
 fn of(version: Option<&str>) -> String {
     version.map_or_else(String::new, |version| format!("({version}) "))
 }

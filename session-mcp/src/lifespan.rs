@@ -163,9 +163,11 @@ async fn redis(form: &str, config: &Config) -> Result<Store, StartError> {
     let unusable = |source: BoxError| StartError::Store { form: form.to_owned(), source };
     let url = config.store.expose().parse().map_err(|error: InvalidRedisUrl| unusable(error.into()))?;
     let connected = RedisStore::connect(config.redis.of(url, (&config.limits).into())).await;
-    let store = connected.map_err(|error| match error.is_misconfiguration() {
-        true => unusable(error.into()),
-        false => StartError::Connect { form: form.to_owned(), source: error.into() },
+    let store = connected.map_err(|error| {
+        if error.is_misconfiguration() {
+            return unusable(error.into());
+        }
+        StartError::Connect { form: form.to_owned(), source: error.into() }
     })?;
     tracing::info!(store = form, "connected to the session store");
     Ok((Arc::new(store), Durability::Store))

@@ -14,7 +14,7 @@ use crate::clock::ServerClock;
 use crate::config::Durability;
 use crate::fields::{decode, grant_field};
 use crate::keys::{Keys, slot};
-use crate::reply::{Defect, Reply, STORE, defect, number};
+use crate::reply::{Defect, Reply, STORE, defect, number, time};
 use crate::scripts::{DELETE, LOAD};
 use crate::turns::Turns;
 use crate::writer::Writer;
@@ -103,13 +103,13 @@ impl Sessions {
         Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source })
     }
 
-    /// Asks all masters for a sign of life; one is enough.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let until = self.client.deadline();
+    /// Asks all masters for a sign of life, which is what time it is; one is enough.
+    pub(crate) async fn ping(&self, until: Instant) -> Result<(), StoreError> {
         let masters = self.client.masters(until).await?;
-        let request = Request::new(0).command(cmd("PING"));
+        let request = Request::new(0).command(cmd("TIME"));
         let asked = masters.iter().map(|master| Box::pin(self.client.send_to(master, &request, until)));
-        select_ok(asked).await?;
+        let (answer, _others) = select_ok(asked).await?;
+        self.clock.hear(time(Reply::to_all(answer.replies).take())?);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use session_core::{
     Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
     Updated,
 };
+use tokio::time::Instant;
 
 use crate::census::Census;
 use crate::client::{Client, ConnectError};
@@ -36,8 +37,13 @@ impl RedisStore {
     ///
     /// [`ConnectError`] says what to change.
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+        let until = Instant::now() + config.deadline.min(RedisConfig::MAX_DEADLINE);
         let client = Client::connect(&config).await?;
-        Ok(Self::new(client, config))
+        let store = Self::new(client, config);
+        // A creation says by the server's clock how long it is meant to be on its way. Without an answer now the first
+        // one takes two round trips.
+        let _ = store.0.ping(until).await;
+        Ok(store)
     }
 
     /// Uses a connection to one server that the caller owns. What the configuration says of servers and connections
@@ -107,6 +113,6 @@ impl SessionStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.0.ping().await
+        self.0.ping(self.0.client.deadline()).await
     }
 }

@@ -77,6 +77,29 @@ async fn an_endless_rate_admits_its_count() {
     assert_eq!(store.count(Duration::ZERO).await.expect("the store answers"), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_of_all_ends_though_the_owner_goes_on_creating() {
+    let server = Server::start().await;
+    let limits = Limits { creation_rate: None, sessions_per_principal: 1_000_000, ..Limits::default() };
+    let store = connect(RedisConfig { limits, ..config(&server.url()) }).await;
+    let creators: Vec<_> = (0..32)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                loop {
+                    open(&store, alice()).await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        let (_, key) = open(&store, alice()).await;
+        assert!(store.end_all(&alice()).await.expect("it comes to its end") > 0);
+        assert!(store.peek(&key).await.expect("the store answers").is_none(), "what was there before has ended");
+    }
+    creators.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test]
 async fn a_connection_of_the_callers_own_serves_whichever_protocol_it_speaks() {
     let server = Server::start().await;

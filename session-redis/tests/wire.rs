@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use redis::from_redis_value;
@@ -10,7 +11,7 @@ use session_core::{
     Change, Limits, Load, Mode, Owner, Page, SessionKey, SessionName, SessionStore, SessionStoreExt as _, StateName,
     StoreError, Text,
 };
-use session_redis::{RedisConfig, RedisStore};
+use session_redis::{Durability, RedisConfig, RedisStore};
 use session_test_servers::{Command, Monitor, Proxy, Server};
 use tokio::time::sleep;
 
@@ -111,6 +112,21 @@ async fn what_concerns_several_sessions_takes_the_round_trips_that_the_readme_st
     assert_eq!(trips_of(&proxy, store.list(&alice(), page)).await, 2, "list: the index and the sessions");
     let ending = trips_of(&proxy, store.end_all(&alice())).await;
     assert_eq!(ending, 4, "end_all: how far, the index, their end, the index again");
+}
+
+#[tokio::test]
+async fn an_end_that_waits_for_replicas_takes_one_round_trip_more() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let durability = Some(Durability { replicas: NonZeroU32::MIN, timeout: Duration::from_millis(10) });
+    let store = connect(RedisConfig { durability, ..config(&server.url_at(proxy.addr())) }).await;
+    for expected in [None, Some(2)] {
+        let (_, key) = open(&store, Owner::Anonymous).await;
+        let (trips, ended) = trips(&proxy, store.delete(&key)).await;
+        assert!(matches!(ended, Err(StoreError::Unavailable { maybe_applied: true, .. })), "there is no replica");
+        // The first needs a connection, and a script.
+        assert!(expected.is_none_or(|expected| trips == expected), "{trips}");
+    }
 }
 
 #[tokio::test]

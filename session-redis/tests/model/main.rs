@@ -34,9 +34,9 @@ fn memory_and_redis_answer_the_same() {
 }
 
 #[test]
-#[ignore = "long: some minutes of random operations"]
+#[ignore = "long: minutes of random operations"]
 fn memory_and_redis_answer_the_same_for_long() {
-    long_lives(2_000, 200);
+    long_lives(400, 120);
 }
 
 #[test]

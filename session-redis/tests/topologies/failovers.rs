@@ -17,16 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// As long as a test can tell on a busy machine.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// Sentinel, master killed.
+/// Sentinel, master killed. What is lost is what it had answered and not yet handed to its replicas.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: sentinels that look for a master"]
-async fn a_master_that_sentinels_replace_is_followed_within_seconds_and_nothing_is_lost() {
+async fn a_master_that_sentinels_replace_is_followed_within_seconds_and_loses_a_moment_at_most() {
     // With one replica there would be none left for the new master, which then refuses to write.
     let all = careful().replicas(2).start().await;
     let stores = several(STORES, &all.url()).await;
     let probe = open(&stores[0], alice()).await;
     let mut away = Duration::ZERO;
-    let history = History::of(&stores, Plan::default(), async {
+    let history = History::of(&stores, Plan { lossy: true, ..Plan::default() }, async {
         sleep(Duration::from_millis(500)).await;
         let old = all.kill_master().await;
         let begun = Instant::now();
@@ -38,8 +38,9 @@ async fn a_master_that_sentinels_replace_is_followed_within_seconds_and_nothing_
     let history = within_patience(history).await;
     history.report("sentinels, master killed", away, |_| true);
     assert!(away < Duration::from_secs(5), "it took {away:?}");
-    assert!(only_unavailable(&history), "{:?}", history.errors());
-    history.agrees_with_all(&all.url(), &[all.master().await]).await;
+    assert!(only_unavailable_or_lost(&history), "{:?}", history.errors());
+    let lost = history.lost(&all.url(), &[all.master().await]).await;
+    assert!(lost * 100 < history.acknowledged(), "{lost} of {} are lost", history.acknowledged());
 }
 
 /// Sentinel, manual failover, the writes paused before: the way for an operator to lose nothing.
@@ -118,7 +119,7 @@ async fn a_master_is_killed(plan: Plan) {
     let probe = open_in(&stores[0], hit).await;
     let bystanders = Bystanders::beside(hit, &stores).await;
     let (mut elected, mut away) = (Duration::ZERO, Duration::ZERO);
-    let history = History::of(&stores, plan, async {
+    let history = History::of(&stores, Plan { lossy: true, ..plan }, async {
         sleep(Duration::from_millis(500)).await;
         let old = cluster.kill_master_of(slot(&probe)).await;
         let begun = Instant::now();
@@ -134,11 +135,12 @@ async fn a_master_is_killed(plan: Plan) {
     let stall = bystanders.slowest().await;
     history.report("cluster, new master: the others", stall, |place| place != hit);
     assert!(away < elected + A_MOMENT / 2, "the new master was there after {elected:?} and used after {away:?}");
-    assert!(only_unavailable(&history), "{:?}", history.errors());
+    assert!(only_unavailable_or_lost(&history), "{:?}", history.errors());
     let others = history.errors_where(|place| place != hit);
     assert!(others.is_empty(), "the others work on: {others:?}");
     assert!(stall < A_MOMENT / 2, "the others work on: {stall:?}");
-    history.agrees_with_all(&cluster.url(), &masters(&cluster).await).await;
+    let lost = history.lost(&cluster.url(), &masters(&cluster).await).await;
+    assert!(lost * 100 < history.acknowledged(), "{lost} of {} are lost", history.acknowledged());
 }
 
 /// CLUSTER FAILOVER.
@@ -209,6 +211,12 @@ async fn a_master_that_sentinels_replaced_while_it_stood_still_is_left() {
 /// Nothing but a store that does not answer, for a while.
 fn only_unavailable(history: &History) -> bool {
     history.errors_but_for(&["unavailable", "unavailable, unknown"]).is_empty()
+        && history.slowest() < RedisConfig::DEFAULT_DEADLINE + A_MOMENT / 2
+}
+
+/// The same where a session can be lost that was opened at the last moment.
+fn only_unavailable_or_lost(history: &History) -> bool {
+    history.errors_but_for(&["unavailable", "unavailable, unknown", "absent"]).is_empty()
         && history.slowest() < RedisConfig::DEFAULT_DEADLINE + A_MOMENT / 2
 }
 

@@ -226,7 +226,7 @@ async fn replicas_share_a_session_over_tls_with_certificates_on_both_sides() {
     assert!(code == Some(1) && said.contains("`tls.ca`"), "the system trusts no authority of a test: {said}");
     let (code, said) =
         refused(&[("STORE", &redis.tls_url()), ("REDIS__TLS__CA", &certificate.replace("client", "none"))]);
-    assert!(code == Some(1) && said.contains("`tls.ca`") && said.contains("PEM"), "{said}");
+    assert!(code == Some(2) && said.contains("`tls.ca`") && said.contains("PEM"), "a misuse: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

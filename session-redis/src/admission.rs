@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_core::{
     Access, Created, Expired, Gone, Lifetimes, Limits, Locator, NewSession, PrincipalId, Quota, Rate, Record, Session,
-    StoreError, Text, Timestamp,
+    SessionId, StoreError, Text, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ impl Sessions {
         let mut place = None;
         for _ in 0..ROUNDS {
             let answer = self.client.send(&admission.request(&self.keys, &self.limits), until).await?;
-            let mut reply = Reply::only(answer.replies)?;
+            let mut reply = Reply::first(answer.replies)?;
             match (reply.text()?.as_str(), answer.uncertain) {
                 ("ok", _) => {
                     place.unwrap_or_else(|| self.census.take_place()).keep();
@@ -140,7 +140,7 @@ impl Admission<'_> {
         let name = keys.session(id);
         let mut names = vec![name.clone()];
         names.extend(id.owner.as_principal().map(|principal| keys.index(principal)));
-        let leavers = self.leavers.iter().map(|&locator| session_core::SessionId { owner: id.owner, locator });
+        let leavers = self.leavers.iter().map(|&locator| SessionId { owner: id.owner, locator });
         names.extend(leavers.map(|leaver| keys.session(&leaver)));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields = encode(&self.draft);

@@ -223,7 +223,7 @@ impl Counting {
                 let mut scan = cmd("SCAN");
                 scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(KEYS_AT_ONCE).arg("TYPE").arg("hash");
                 let request = Request::new(0).command(scan);
-                let mut reply = Reply::only(client.send_to(master, &request, client.deadline()).await?.replies)?;
+                let mut reply = Reply::first(client.send_to(master, &request, client.deadline()).await?.replies)?;
                 cursor = reply.text()?;
                 let Some(Value::Array(keys)) = reply.next() else { return Err(defect(Defect::Answer)) };
                 seen.extend(keys.into_iter().filter_map(text).map(|key| hasher.hash_one(key)));

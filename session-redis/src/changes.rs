@@ -30,7 +30,7 @@ impl Sessions {
             let call = self.change(Call::of(&UPDATE, &[&name]), &grant, change, number, known);
             let request = Request::new(slot(&name)).script(call);
             let answer = self.client.send(&request, until).await?;
-            let mut reply = Reply::only(answer.replies)?;
+            let mut reply = Reply::first(answer.replies)?;
             match (reply.text()?.as_str(), answer.uncertain) {
                 ("ok", _) => return self.updated(&turn, reply),
                 ("absent", _) => return Err(StoreError::NotFound),

@@ -134,7 +134,7 @@ impl Sessions {
             range.arg(&index).arg(least).arg("+inf").arg("BYSCORE");
             range.arg("LIMIT").arg(0).arg(asked).arg("WITHSCORES");
             let request = Request::new(slot(&index)).command(range).command(fence(&index));
-            let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
+            let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
             let mut members = Vec::new();
             let mut found = 0;
             while let Some((member, score)) = reply.pair() {
@@ -160,7 +160,7 @@ impl Sessions {
         let index = self.keys.index(&principal);
         let last = cmd("ZRANGE").arg(&index).arg(-1).arg(-1).arg("WITHSCORES").take();
         let request = Request::new(slot(&index)).command(last).command(fence(&index));
-        let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
+        let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
         // Who goes on creating sessions adds them behind this one, and does not keep the end waiting.
         let Some(last) = reply.pair().and_then(|(_, deadline)| number(&deadline)) else { return Ok(0) };
         let mut ended = 0;
@@ -168,7 +168,7 @@ impl Sessions {
             let mut range = cmd("ZRANGE");
             range.arg(&index).arg("-inf").arg(last).arg("BYSCORE").arg("LIMIT").arg(0).arg(ENDED_AT_ONCE + 1);
             let request = Request::new(slot(&index)).command(range).command(fence(&index));
-            let mut reply = Reply::of(Reply::to_all(self.client.send(&request, until).await?.replies).take())?;
+            let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
             let mut members = Vec::new();
             while let Some(member) = reply.next() {
                 members.extend(text(member).filter(|member| member != RATE));

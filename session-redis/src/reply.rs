@@ -26,12 +26,12 @@ impl Reply {
         }
     }
 
-    /// Reads the list that is the one reply to a request of one step.
+    /// Reads the list that is the first reply to a request.
     ///
     /// # Errors
     ///
     /// As [`of`](Self::of).
-    pub(crate) fn only(replies: Vec<Value>) -> Result<Self, StoreError> {
+    pub(crate) fn first(replies: Vec<Value>) -> Result<Self, StoreError> {
         Self::of(Self::to_all(replies).take())
     }
 
@@ -121,9 +121,7 @@ impl From<Failure> for StoreError {
             Failure::Unavailable { maybe_applied, source } => Self::Unavailable { store: STORE, maybe_applied, source },
             Failure::Full => Self::Full { store: STORE },
             Failure::Refused { source } => {
-                // Raised in the middle of a script, and not answered by it at its first write.
-                let maybe_applied = source.to_string().contains("user_script");
-                Self::Unavailable { store: STORE, maybe_applied, source: Some(source) }
+                Self::Unavailable { store: STORE, maybe_applied: false, source: Some(source) }
             }
         }
     }

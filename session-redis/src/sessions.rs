@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{Value, cmd};
-use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError};
+use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError, Timestamp};
 use tokio::time::Instant;
 
 use crate::census::Census;
@@ -139,7 +139,7 @@ pub(crate) fn remaining(left: &Value) -> i64 {
     if let Value::Int(left) = left { *left } else { -2 }
 }
 
-/// Whole milliseconds, rounded up.
+/// Whole milliseconds, rounded as those of a point in time are.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    Timestamp::from_millis(0).after(duration).as_millis()
 }

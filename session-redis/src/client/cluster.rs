@@ -193,7 +193,7 @@ impl Shared {
                 .ok_or_else(|| DialError::NotNow(Arc::new(Trouble::NoSlots))),
             Outcome::Again { cause, .. } => Err(DialError::NotNow(cause)),
             Outcome::Full(_) => Err(DialError::NotNow(Arc::new(Trouble::NoSlots))),
-            Outcome::Refused(cause) => Err(DialError::Never(refusal(cause))),
+            Outcome::Refused { cause, .. } => Err(DialError::Never(refusal(cause))),
         }
     }
 

@@ -118,7 +118,10 @@ impl<'a> Delivery<'a> {
             match link.attempt(self.request, steps, self.until).await {
                 Outcome::Answered(replies) => return Ok(Ok(Answer { replies, uncertain: self.uncertain })),
                 Outcome::Full(error) => return Ok(Err(self.full(error))),
-                Outcome::Refused(cause) => return Ok(Err(self.refused(cause))),
+                Outcome::Refused { unknown, cause } => {
+                    self.uncertain |= unknown;
+                    return Ok(Err(self.refused(cause)));
+                }
                 Outcome::Again { unknown, cause, then } => {
                     self.uncertain |= unknown;
                     self.cause = Some(cause);
@@ -143,7 +146,7 @@ impl<'a> Delivery<'a> {
         if self.uncertain { self.unknown(Arc::new(Answered(error))) } else { Failure::Full }
     }
 
-    /// An earlier attempt may have been executed while it was allowed: then nobody knows.
+    /// A part of it, or an earlier attempt while it was allowed, may have been executed: then nobody knows.
     fn refused(&mut self, cause: Cause) -> Failure {
         if self.uncertain { self.unknown(cause) } else { Failure::Refused { source: Box::new(cause) } }
     }

@@ -15,9 +15,11 @@
 //! | the attempt's time was over, though the connection lives | unknown | try again |
 //! | `OOM` | refused | [`Failure::Full`] |
 //! | `NOAUTH`, `WRONGPASS`, `NOPERM`, `CROSSSLOT`, `ERR` | refused | [`Failure::Refused`] |
+//! | these, raised in the middle of a script and not answered by it | unknown | [`Failure::Unavailable`] |
 //! | any other error, such as `WRONGTYPE` | – | it stays in its step's place |
 //!
-//! *Not executed* and *unknown* are tried again until the time is over; every request of ours is safe to repeat.
+//! *Not executed* and *unknown* are tried again until the time is over, but for what a script raised; every request of ours
+//! is safe to repeat.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,7 +68,12 @@ pub(crate) enum Outcome {
     /// The server is out of memory.
     Full(ServerError),
     /// The server refuses it for good.
-    Refused(Cause),
+    Refused {
+        /// Whether some of it may have been executed.
+        unknown: bool,
+        /// Why.
+        cause: Cause,
+    },
 }
 
 /// What to do before trying again.
@@ -135,10 +142,14 @@ fn code(error: &ServerError) -> &str {
         return outer;
     }
     let text = error.details().unwrap_or_default();
-    let in_script = outer.starts_with('@') || text.contains("user_script");
     let named = |word: &'_ str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
     let inner = text.split_ascii_whitespace().filter_map(|word| word.strip_prefix('-')).find(|word| named(word));
-    inner.filter(|_| in_script).unwrap_or("ERR")
+    inner.filter(|_| is_raised(error)).unwrap_or("ERR")
+}
+
+/// Whether a script ended with this error, rather than answer it.
+fn is_raised(error: &ServerError) -> bool {
+    error.code().starts_with('@') || error.details().is_some_and(|text| text.contains("user_script"))
 }
 
 /// Judges the replies to a request.
@@ -153,7 +164,9 @@ pub(crate) fn judge(request: &Request, replies: Vec<Value>) -> Outcome {
     let Some((verdict, error)) = decisive else { return Outcome::Answered(replies) };
     let then = match verdict {
         Verdict::Full => return Outcome::Full(error),
-        Verdict::Refused | Verdict::Step => return Outcome::Refused(Arc::new(Answered(error))),
+        Verdict::Refused | Verdict::Step => {
+            return Outcome::Refused { unknown: is_raised(&error), cause: Arc::new(Answered(error)) };
+        }
         Verdict::Wait => Then::Wait,
         Verdict::Leave => Then::Leave,
         Verdict::UnknownScript => Then::SendTexts,

@@ -137,7 +137,7 @@ if index then
   redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(at - DAY))
   local stay = math.max(tonumber(add[3]), tonumber(add[5] or 0)) - at + DAY
   if redis.call('PTTL', index) < stay then
-    redis.call('PEXPIRE', index, whole(stay))
+    redis.call('PEXPIREAT', index, whole(at + stay))
   end
 end
 return {'ok', at, unpack(gone)}

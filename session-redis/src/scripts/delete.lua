@@ -11,17 +11,16 @@ end
 local deadline = digits(field[1])
 local marker = not deadline and ended(key)
 if marker then
-  return remain(key, tonumber(ARGV[3])) or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
+  return remain(key, tonumber(ARGV[3]), at)
+    or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
 end
 if not deadline or deadline <= at then
   return refused(redis.pcall('UNLINK', key)) or {'absent'}
 end
 local mode, ends_at = right(name, field[3], deadline)
-if not mode or ends_at <= at then
-  return fence(key) or {'absent'}
-end
-if mode == 'ro' then
-  return fence(key) or {'read_only'}
+local answer = barred(key, mode, ends_at, at)
+if answer then
+  return answer
 end
 -- The refusal of a node that may not write comes with its first write, and that is not the marker's: it needs memory.
 local refusal = fence(key)

@@ -16,7 +16,7 @@ for each = 2, #KEYS do
       live = live + 1
     end
   elseif stay > 0 and ended(KEYS[each]) then
-    local refusal = remain(KEYS[each], stay)
+    local refusal = remain(KEYS[each], stay, at)
     if refusal then
       return refusal
     end

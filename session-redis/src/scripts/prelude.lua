@@ -53,6 +53,16 @@ local function right(name, grant, deadline)
   return mode, tonumber(ends_at)
 end
 
+-- What whoever may not write by such a right is answered, if that is so.
+local function barred(key, mode, ends_at, at)
+  if not mode or ends_at <= at then
+    return fence(key) or {'absent'}
+  end
+  if mode == 'ro' then
+    return fence(key) or {'read_only'}
+  end
+end
+
 -- The marker of a session that ended lately, if that is what is there.
 local function ended(key)
   local marker = redis.pcall('GET', key)
@@ -61,20 +71,21 @@ end
 
 -- Lets a marker stay so long at least. It is written in any case: from 7.2 on, whoever waits for replicas waits for what
 -- was written over the same connection, and for nothing else.
-local function remain(key, stay)
-  return refused(redis.pcall('PEXPIRE', key, whole(math.max(redis.call('PTTL', key), stay))))
+local function remain(key, stay, at)
+  return refused(redis.pcall('PEXPIREAT', key, whole(at + math.max(redis.call('PTTL', key), stay))))
 end
 
 -- Begins the idle timeout anew. The key ends no later than the session. Once that is sooner than the idle timeout, its
 -- end no longer tells when it was used last, and a field does: after a first write, which needs no memory, and before the
--- end is set. A server removes a key at once whose end has come by then, and what is written later would have none.
+-- end is set. A server removes a key at once whose end has come by then, and what is written later would have none. Ends
+-- are points in time, since a server may be stopped between two commands of a script.
 local function slide(key, idle, deadline, at)
   if deadline - at >= idle then
-    return refused(redis.pcall('PEXPIRE', key, whole(idle)))
+    return refused(redis.pcall('PEXPIREAT', key, whole(at + idle)))
   end
   return fence(key)
     or refused(redis.pcall('HSET', key, 'l', whole(at)))
-    or refused(redis.pcall('PEXPIRE', key, whole(deadline - at)))
+    or refused(redis.pcall('PEXPIREAT', key, whole(deadline)))
 end
 
 -- Ends a session. A marker stays while a creation of it that was delayed on its way could still arrive, and as long as

@@ -42,11 +42,9 @@ local last, led_to, done_at = string.match(writers, writer .. ':(%d+):(%d+):(%d+
 if last == number then
   return fence(key) or {'ok', tonumber(led_to), tonumber(done_at), ends_at or deadline, idle}
 end
-if not mode or ends_at <= at then
-  return fence(key) or {'absent'}
-end
-if mode == 'ro' then
-  return fence(key) or {'read_only'}
+local answer = barred(key, mode, ends_at, at)
+if answer then
+  return answer
 end
 
 -- What is not remembered was not applied, unless everyone who is remembered wrote after what this writer knew: then it

@@ -30,9 +30,14 @@ pub(crate) async fn connect_within(deadline: Duration, url: &str) -> RedisStore 
 
 /// Several stores on one server, as if each were in a process of its own.
 pub(crate) async fn several(count: usize, url: &str) -> Vec<RedisStore> {
+    several_within(RedisConfig::DEFAULT_DEADLINE, count, url).await
+}
+
+/// The same with another deadline.
+pub(crate) async fn several_within(deadline: Duration, count: usize, url: &str) -> Vec<RedisStore> {
     let mut stores = Vec::new();
     for _ in 0..count {
-        stores.push(connect(url).await);
+        stores.push(connect_within(deadline, url).await);
     }
     stores
 }

@@ -5,12 +5,15 @@ mod redis;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
+
+use crate::principal::Principal;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSettings;
@@ -56,6 +59,17 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// The longest request body over HTTP, in bytes.
     pub body_limit: usize,
+    /// The file of the bearer tokens that are served over HTTP, and nobody without one; see
+    /// [`Tokens`](crate::Tokens). Not set, the application's own authentication says who calls, or nobody does.
+    pub tokens: Option<PathBuf>,
+    /// Whether a request over HTTP is refused whose caller is not authenticated, by `tokens` or by the application's own
+    /// authentication. With `tokens` it always is.
+    pub require_principal: bool,
+    /// Who calls over stdio; anonymous if it is not set.
+    pub local_principal: Option<Principal>,
+    /// Whether the schemas ask clients to repeat the handle in a header, on which a balancer can route. A handle is a
+    /// secret where callers are not authenticated, so it needs `tokens` or `require_principal`.
+    pub handle_header: bool,
     /// How much clients can make the store keep.
     pub limits: LimitsConfig,
     /// How the servers are used, where the store is one of servers.
@@ -89,6 +103,10 @@ impl Default for Config {
             allowed_hosts: list(&["localhost", "127.0.0.1", "::1"]),
             allowed_origins: list(&["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]),
             body_limit: 4 * 1024 * 1024,
+            tokens: None,
+            require_principal: false,
+            local_principal: None,
+            handle_header: false,
             limits: LimitsConfig::default(),
             #[cfg(feature = "redis")]
             redis: RedisSettings::default(),

@@ -1,9 +1,13 @@
 //! Serving over Streamable HTTP.
 
+mod caller;
 mod deletion;
 mod front;
+mod guard;
 mod handshake;
 mod legacy;
+mod local;
+mod refusal;
 mod trouble;
 
 use std::sync::Arc;
@@ -25,25 +29,13 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::lifespan::{Lifespan, StartError};
 use crate::serve::ServeError;
-use crate::server::SessionServer;
+use crate::tokens::Tokens;
 use crate::tools::SessionTools;
 use crate::with_sessions::WithSessions;
 
 use self::front::Front;
+use self::guard::Guard;
 use self::legacy::LegacySessions;
-
-/// Serves the session tools over Streamable HTTP; see [`serve_handler`].
-///
-/// # Errors
-///
-/// [`ServeError`].
-pub async fn serve_http(
-    listener: TcpListener,
-    config: &Config,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    serve_handler(listener, config, |tools| SessionServer::new(&tools), shutdown).await
-}
 
 /// Serves a handler, with sessions, over Streamable HTTP at `/mcp`, until `shutdown` completes.
 ///
@@ -57,7 +49,7 @@ pub async fn serve_http(
 /// # Errors
 ///
 /// [`ServeError`].
-pub async fn serve_handler<H: ServerHandler + Clone>(
+pub async fn serve_http<H: ServerHandler + Clone>(
     listener: TcpListener,
     config: &Config,
     handler: impl FnOnce(SessionTools) -> H,
@@ -93,7 +85,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`StartError::Empty`] if the configuration would refuse every request.
+    /// [`StartError::Empty`] if the configuration would refuse every request; [`StartError::Tokens`] if its tokens
+    /// cannot be read.
     pub fn new<H: ServerHandler>(
         handler: impl Fn() -> H + Send + Sync + 'static,
         sessions: Arc<SessionManager>,
@@ -102,7 +95,8 @@ impl Endpoint {
         let streams = CancellationToken::new();
         let calls = TaskTracker::new();
         let legacy = Arc::new(LegacySessions::new(Arc::clone(&sessions)));
-        let front = Front::new(calls.clone(), config.body_limit);
+        let tokens = config.tokens.as_deref().map(Tokens::read).transpose()?;
+        let front = Front::new(Guard::new(tokens, config.require_principal), calls.clone(), config.body_limit);
         let factory = {
             let sessions = Arc::clone(&sessions);
             move || Ok(WithSessions::new(handler(), Arc::clone(&sessions)))

@@ -7,7 +7,7 @@ mod timer;
 mod bracket;
 mod connection;
 mod error;
-mod owner;
+mod principal;
 mod resolve;
 mod session;
 mod source;
@@ -22,14 +22,17 @@ mod http;
 mod serve;
 #[cfg(feature = "stdio")]
 mod stdio;
+#[cfg(feature = "http")]
+mod tokens;
 
 #[cfg(feature = "redis")]
 pub use config::RedisSettings;
 pub use config::{Config, InvalidStoreUrl, LimitsConfig, LogFormat, StoreUrl};
 pub use error::SessionError;
 #[cfg(feature = "http")]
-pub use http::{Endpoint, serve_handler, serve_http};
+pub use http::{Endpoint, serve_http};
 pub use lifespan::{Lifespan, StartError};
+pub use principal::Principal;
 pub use resolve::SESSION_ARGUMENT;
 #[cfg(any(feature = "stdio", feature = "http"))]
 pub use serve::ServeError;
@@ -39,5 +42,7 @@ pub use source::Source;
 #[cfg(feature = "stdio")]
 pub use stdio::{serve_connection, serve_stdio};
 pub use timer::TokioTimer;
+#[cfg(feature = "http")]
+pub use tokens::{InvalidTokens, Tokens, UnusableTokens};
 pub use tools::{Durability, SessionTools, accept_handles};
 pub use with_sessions::WithSessions;

@@ -6,6 +6,8 @@ use session_core::{BoxError, Error, InvalidLifetime, SessionManager, SessionStor
 
 use crate::config::Config;
 use crate::timer::TokioTimer;
+#[cfg(feature = "http")]
+use crate::tokens::UnusableTokens;
 use crate::tools::{Durability, SessionTools};
 
 /// The time in which a server has sessions: it builds the store that the configuration names, starts a manager over it,
@@ -47,6 +49,9 @@ impl Lifespan {
         ];
         if let Some((key, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(StartError::Zero { key });
+        }
+        if config.handle_header && !config.require_principal && config.tokens.is_none() {
+            return Err(StartError::HandleHeader);
         }
         let (store, durability) = store(config).await?;
         let sessions =
@@ -120,6 +125,16 @@ pub enum StartError {
         /// The limit's key.
         key: &'static str,
     },
+    /// The tokens cannot be used.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Tokens(#[from] UnusableTokens),
+    /// Handles would be shown to whoever sees headers, and they are all that protects a session here.
+    #[error("`handle_header` needs callers to be authenticated; set `tokens` or `require_principal`, or turn it off")]
+    HandleHeader,
+    /// Tokens would protect nothing.
+    #[error("`tokens` are for HTTP; over stdio set `local_principal`, or set `http`")]
+    TokensWithoutHttp,
     /// A list that would refuse everybody.
     #[error("`{key}` is empty, which would refuse every request; list what to serve, or `*` for any")]
     Empty {

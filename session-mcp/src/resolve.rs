@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::JsonObject;
 use rmcp::service::RequestContext;
-use session_core::SessionName;
+use session_core::{Locator, Owner, SessionKey, SessionName};
 
 use crate::connection::Connection;
 use crate::error::SessionError;
@@ -24,6 +24,8 @@ pub(crate) enum Found {
     HttpSession(SessionName),
     /// With the connection, which may have another by the time the call ends.
     Connection(Arc<Connection>, SessionName),
+    /// Under a locator that its owner named.
+    Own(Locator),
 }
 
 impl Found {
@@ -33,14 +35,17 @@ impl Found {
             #[cfg(feature = "http")]
             Self::HttpSession(_) => Source::HttpSession,
             Self::Connection(..) => Source::Connection,
+            Self::Own(_) => Source::Resumed,
         }
     }
 
-    pub(crate) fn name(&self) -> &SessionName {
+    /// The key of the session, for this caller.
+    pub(crate) fn key(&self, owner: Owner) -> SessionKey {
         match self {
-            Self::Handle(name) | Self::Connection(_, name) => name,
+            Self::Handle(name) | Self::Connection(_, name) => SessionKey::by_name(owner, name),
             #[cfg(feature = "http")]
-            Self::HttpSession(name) => name,
+            Self::HttpSession(name) => SessionKey::by_name(owner, name),
+            Self::Own(locator) => SessionKey::by_locator(owner, *locator),
         }
     }
 }

@@ -10,8 +10,8 @@ use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
-    Change, Mode, NewGrant, Opened, Owner, Quota, Session as Snapshot, SessionKey, SessionManager, SessionName,
-    StoreError, Text, Timestamp, Updated,
+    Change, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
+    SessionManager, SessionName, StoreError, Text, Timestamp, Updated,
 };
 
 use crate::error::SessionError;
@@ -57,7 +57,7 @@ impl Session {
     ///
     /// [`SessionError::NoSession`], [`SessionError::InvalidHandle`].
     pub fn key(&self) -> Result<SessionKey, SessionError> {
-        Ok(SessionKey::by_name(self.0.owner, self.found()?.name()))
+        Ok(self.found()?.key(self.0.owner))
     }
 
     /// How the call reached its session. Asks no store.
@@ -196,6 +196,36 @@ impl Session {
                 Err(SessionError::Handles { max })
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Lists the caller's sessions, a page at a time, whether or not this call has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::list`].
+    pub(crate) async fn list(&self, page: Page) -> Result<Listing, SessionError> {
+        Ok(self.0.sessions.list(&self.0.owner, page).await?)
+    }
+
+    /// Ends all of the caller's sessions, whether or not this call has one, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::end_all`].
+    pub(crate) async fn end_all(&self) -> Result<u64, SessionError> {
+        Ok(self.0.sessions.end_all(&self.0.owner).await?)
+    }
+
+    /// Another of the caller's sessions, by its locator. Asks no store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OwnerRequired`] for an anonymous caller, who has nothing but names.
+    pub(crate) fn own(&self, locator: Locator) -> Result<Self, SessionError> {
+        match self.0.owner {
+            Owner::Anonymous => Err(StoreError::OwnerRequired.into()),
+            owner @ Owner::Principal(_) => Ok(Self::new(Arc::clone(&self.0.sessions), owner, Ok(Found::Own(locator)))),
         }
     }
 

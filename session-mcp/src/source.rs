@@ -17,11 +17,13 @@ pub enum Source {
     Connection,
     /// It was opened by this very call.
     Opened,
+    /// By its locator, which its authenticated owner named to take it up again.
+    Resumed,
 }
 
 impl Source {
     /// Every way there is.
-    pub const ALL: [Self; 4] = [Self::Handle, Self::HttpSession, Self::Connection, Self::Opened];
+    pub const ALL: [Self; 5] = [Self::Handle, Self::HttpSession, Self::Connection, Self::Opened, Self::Resumed];
 
     /// The word that answers carry.
     #[must_use]
@@ -31,6 +33,7 @@ impl Source {
             Self::HttpSession => "http_session",
             Self::Connection => "connection",
             Self::Opened => "opened",
+            Self::Resumed => "resumed",
         }
     }
 }

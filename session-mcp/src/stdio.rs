@@ -10,29 +10,40 @@ use rmcp::ServerHandler;
 use rmcp::service::{RoleServer, ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::IntoTransport;
 use rmcp::transport::io::stdio_pipes;
-use session_core::SessionManager;
+use session_core::Owner;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::lifespan::Lifespan;
+use crate::lifespan::{Lifespan, StartError};
 use crate::serve::ServeError;
-use crate::server::SessionServer;
+use crate::tools::SessionTools;
 use crate::with_sessions::WithSessions;
 
 use self::end_of_input::EndOfInput;
 
-/// Serves the session tools over standard input and output, until the input ends or `shutdown` completes.
+/// Serves a handler, with sessions, over standard input and output, until the input ends or `shutdown` completes.
+///
+/// `handler` makes it, and may mount the session tools that it is given. The connection's sessions are the configured
+/// principal's, else nobody's in particular.
 ///
 /// A call in flight when either happens is still answered, if it takes no longer than the configured time and the client
 /// reads. The manager becomes the one of the process, unless that has one.
 ///
 /// # Errors
 ///
-/// [`ServeError`].
-pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+/// [`ServeError`]; [`StartError::TokensWithoutHttp`], since nobody sends tokens here.
+pub async fn serve_stdio<H: ServerHandler>(
+    config: &Config,
+    handler: impl FnOnce(SessionTools) -> H,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    if config.tokens.is_some() {
+        return Err(StartError::TokensWithoutHttp.into());
+    }
     let lifespan = Lifespan::begin(config).await?;
     lifespan.install();
-    let tools = SessionServer::new(&lifespan.tools());
+    let owner = config.local_principal.map_or(Owner::Anonymous, Owner::from);
+    let handler = WithSessions::new(handler(lifespan.tools()), lifespan.sessions()).owned_by(owner);
     let (input, output) = stdio_pipes();
     let ended = CancellationToken::new();
     let input = EndOfInput::new(input, ended.clone());
@@ -46,7 +57,7 @@ pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) ->
             } => Duration::ZERO,
         }
     };
-    let served = serve_connection(tools, (input, output), lifespan.sessions(), shutdown).await;
+    let served = serve_connection(handler, (input, output), shutdown).await;
     lifespan.end().await;
     served
 }
@@ -60,9 +71,8 @@ pub async fn serve_stdio(config: &Config, shutdown: impl Future<Output = ()>) ->
 ///
 /// [`ServeError::Connection`] if the connection broke; that it was closed is none.
 pub async fn serve_connection<H, T, E, A>(
-    handler: H,
+    handler: WithSessions<H>,
     transport: T,
-    sessions: Arc<SessionManager>,
     shutdown: impl Future<Output = Duration>,
 ) -> Result<(), ServeError>
 where
@@ -70,7 +80,7 @@ where
     T: IntoTransport<RoleServer, E, A>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let handler = Arc::new(WithSessions::new(handler, sessions));
+    let handler = Arc::new(handler);
     let stop = CancellationToken::new();
     let mut serving = pin!(serve(Arc::clone(&handler), transport, stop.clone()));
     let served = tokio::select! {

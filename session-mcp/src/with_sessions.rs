@@ -18,14 +18,14 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use session_core::SessionManager;
+use session_core::{Owner, SessionManager};
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 use crate::bracket::{Panicked, bracket};
 use crate::connection::Connection;
 use crate::error::into_tool_answer;
-use crate::owner::owner;
+use crate::principal::owner_of;
 use crate::resolve::resolve;
 use crate::session::Session;
 
@@ -39,15 +39,25 @@ use crate::session::Session;
 pub struct WithSessions<H> {
     inner: H,
     sessions: Arc<SessionManager>,
+    /// Whose the connection is, where requests do not say who calls.
+    owner: Owner,
     /// Set by `initialize` on transports where the connection is all that tells clients apart.
     connection: OnceCell<Arc<Connection>>,
     calls: TaskTracker,
 }
 
 impl<H> WithSessions<H> {
-    /// Gives the calls of a handler sessions.
+    /// Gives the calls of a handler sessions. Who calls is said by the [`Principal`](crate::Principal) of each request
+    /// over HTTP; elsewhere callers are anonymous.
     pub fn new(inner: H, sessions: Arc<SessionManager>) -> Self {
-        Self { inner, sessions, connection: OnceCell::new(), calls: TaskTracker::new() }
+        Self { inner, sessions, owner: Owner::Anonymous, connection: OnceCell::new(), calls: TaskTracker::new() }
+    }
+
+    /// Says whose the connection is, for transports other than HTTP.
+    #[must_use]
+    pub fn owned_by(mut self, owner: impl Into<Owner>) -> Self {
+        self.owner = owner.into();
+        self
     }
 
     /// The handler inside.
@@ -80,7 +90,7 @@ impl<H> WithSessions<H> {
     /// The session that a call with these arguments belongs to.
     fn session(&self, context: &RequestContext<RoleServer>, arguments: Option<&JsonObject>) -> Session {
         let found = resolve(context, arguments, self.connection.get());
-        Session::new(Arc::clone(&self.sessions), owner(), found)
+        Session::new(Arc::clone(&self.sessions), owner_of(&context.extensions, self.owner), found)
     }
 
     /// Answers one call with its session at hand.
@@ -122,7 +132,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         let has_connection = !came_over_http(&context.extensions);
         let result = self.inner.initialize(request, context).await?;
         if has_connection {
-            let open = || async { Connection::open(&self.sessions, owner()).await.map(Arc::new) };
+            let open = || async { Connection::open(&self.sessions, self.owner).await.map(Arc::new) };
             self.connection.get_or_try_init(open).await?;
         }
         Ok(result)

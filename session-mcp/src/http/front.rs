@@ -11,33 +11,44 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
+use super::caller::called_by;
 use super::deletion::Deletion;
+use super::guard::Guard;
 use super::handshake::Handshake;
+use super::refusal::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, refuse};
 use super::trouble::Trouble;
 
 /// What the front needs to know.
 #[derive(Clone)]
 pub(super) struct Front {
+    guard: Guard,
     calls: TaskTracker,
     body_limit: usize,
 }
 
 impl Front {
-    pub(super) fn new(calls: TaskTracker, body_limit: usize) -> Self {
-        Self { calls, body_limit }
+    pub(super) fn new(guard: Guard, calls: TaskTracker, body_limit: usize) -> Self {
+        Self { guard, calls, body_limit }
     }
 }
 
-/// Handles a request around rmcp.
-pub(super) async fn handle(State(front): State<Front>, request: Request, next: Next) -> Response {
-    match *request.method() {
-        Method::POST => post(&front, request, next).await,
-        Method::DELETE => delete(request, next).await,
-        _ => answer(request, next).await,
-    }
+/// Handles a request around rmcp, if whoever sends it may.
+pub(super) async fn handle(State(front): State<Front>, mut request: Request, next: Next) -> Response {
+    let owner = match front.guard.admit(&mut request) {
+        Ok(owner) => owner,
+        Err(unauthorized) => return unauthorized.into_response(),
+    };
+    called_by(owner, async {
+        match *request.method() {
+            Method::POST => post(&front, request, next).await,
+            Method::DELETE => delete(request, next).await,
+            _ => answer(request, next).await,
+        }
+    })
+    .await
 }
 
 /// Lets rmcp answer, and turns its 500 into a 503 where the session store is the reason.
@@ -158,18 +169,8 @@ fn unavailable(trouble: Trouble) -> Response {
     response
 }
 
-/// A JSON-RPC error that answers no request in particular.
-fn refuse(status: StatusCode, code: i32, message: &str) -> Response {
-    let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
-    (status, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
-}
-
 /// How long a request's body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The longest `initialize` in bytes. What a client says of itself there is kept as long as its session.
 const INITIALIZE_LIMIT: usize = 64 * 1024;
-
-const PARSE_ERROR: i32 = -32_700;
-const INVALID_REQUEST: i32 = -32_600;
-const INTERNAL_ERROR: i32 = -32_603;

@@ -8,7 +8,7 @@ use rmcp::model::{CallToolRequestParams, CallToolResult, ErrorCode};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceExt as _};
 use serde_json::{Value, json};
 use session_core::{Lifetimes, Limits, SessionManager, SessionName};
-use session_mcp::{Durability, SessionTools, serve_connection};
+use session_mcp::{Durability, SessionTools, WithSessions, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -172,7 +172,8 @@ async fn connection() -> (RunningService<RoleClient, ()>, JoinHandle<()>, Arc<Se
     let sessions = manager(Arc::new(Fragile::new()), Lifetimes::default()).await;
     let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
     let (here, there) = tokio::io::duplex(1 << 16);
-    let served = serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), std::future::pending());
+    let served =
+        serve_connection(WithSessions::new(Probe::new(&tools), Arc::clone(&sessions)), there, std::future::pending());
     let serving = tokio::spawn(async move { served.await.expect("the pipe holds") });
     let client = ().serve(here).await.expect("the handshake succeeds");
     (client, serving, sessions)
@@ -203,7 +204,8 @@ async fn a_full_server_refuses_a_connection_as_its_own_trouble() {
     let sessions = manager(Arc::new(store), Lifetimes::default()).await;
     let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
     let (here, there) = tokio::io::duplex(1 << 16);
-    let serving = tokio::spawn(serve_connection(Probe::new(&tools), there, sessions, std::future::pending()));
+    let serving =
+        tokio::spawn(serve_connection(WithSessions::new(Probe::new(&tools), sessions), there, std::future::pending()));
     let Err(ClientInitializeError::JsonRpcError(refused)) = ().serve(here).await else { panic!("it is refused") };
     assert_eq!(refused.code, ErrorCode::INTERNAL_ERROR, "{refused}");
     let data = refused.data.expect("data for programs");
@@ -282,7 +284,8 @@ async fn a_connection_that_is_to_end_answers_the_call_in_flight() {
         let _ = asked.await;
         Duration::from_secs(5)
     };
-    let serving = tokio::spawn(serve_connection(Probe::new(&tools), there, Arc::clone(&sessions), shutdown));
+    let serving =
+        tokio::spawn(serve_connection(WithSessions::new(Probe::new(&tools), Arc::clone(&sessions)), there, shutdown));
     let client = ().serve(here).await.expect("the handshake succeeds");
     let ((), slow) = tokio::join!(
         async {

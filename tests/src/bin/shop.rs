@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, serve_connection};
+use session_mcp::{Config, Endpoint, Lifespan, Session, SessionError, SessionTools, WithSessions, serve_connection};
 
 #[derive(Deserialize, JsonSchema)]
 struct Items {
@@ -130,7 +130,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             shutdown.await;
             grace
         };
-        serve_connection(shop, stdio_pipes(), lifespan.sessions(), shutdown).await?;
+        serve_connection(WithSessions::new(shop, lifespan.sessions()), stdio_pipes(), shutdown).await?;
     } else {
         let endpoint = Endpoint::new(move || shop.clone(), lifespan.sessions(), &config)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;

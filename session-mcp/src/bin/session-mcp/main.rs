@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use session_core::BoxError;
-use session_mcp::{Config, ServeError, StartError, serve_http, serve_stdio};
+use session_mcp::{Config, ServeError, SessionServer, StartError, serve_http, serve_stdio};
 use tokio::net::TcpListener;
 
 use self::cli::Cli;
@@ -75,7 +75,8 @@ impl From<ServeError> for Failed {
 
 async fn serve(config: &Config) -> Result<(), Failed> {
     let shutdown = shutdown::requested().map_err(|error| Failed::Running(error.into()))?;
-    let Some(address) = config.http else { return Ok(serve_stdio(config, shutdown).await?) };
+    let server = |tools: session_mcp::SessionTools| SessionServer::new(&tools);
+    let Some(address) = config.http else { return Ok(serve_stdio(config, server, shutdown).await?) };
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let advice = match error.kind() {
             std::io::ErrorKind::AddrInUse => "another program listens there; end it or choose another address",
@@ -87,5 +88,5 @@ async fn serve(config: &Config) -> Result<(), Failed> {
     if !address.ip().is_loopback() && config.allowed_hosts == Config::default().allowed_hosts {
         tracing::warn!("others can connect, but only requests for localhost are served; see --allowed-host");
     }
-    Ok(serve_http(listener, config, shutdown).await?)
+    Ok(serve_http(listener, config, server, shutdown).await?)
 }

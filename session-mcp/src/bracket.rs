@@ -1,9 +1,7 @@
 //! What surrounds each call: its session is kept in use, and a panic is answered.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rmcp::ErrorData;
@@ -24,10 +22,9 @@ pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
     session: &Session,
     call: impl FnOnce() -> F,
 ) -> Result<Result<T, ErrorData>, Panicked> {
-    let period = (session.idle_timeout() / 3).clamp(Duration::from_millis(1), MAX_HEARTBEAT);
     let begun = Instant::now();
     let answer = {
-        let heartbeat = pin!(heartbeat(session, period));
+        let heartbeat = pin!(session.keep_in_use());
         let call = pin!(AssertUnwindSafe(async { call().await }).catch_unwind());
         tokio::select! {
             biased;
@@ -35,21 +32,9 @@ pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
             never = heartbeat => match never {},
         }
     };
-    if begun.elapsed() >= period {
-        session.keep_alive().await;
-    }
+    session.leave(begun.elapsed()).await;
     answer
 }
-
-async fn heartbeat(session: &Session, period: Duration) -> Infallible {
-    loop {
-        tokio::time::sleep(period).await;
-        session.keep_alive().await;
-    }
-}
-
-/// The longest time between two uses of a session by one call.
-const MAX_HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A handler panicked. Its message went to the panic hook and goes nowhere else.
 pub(crate) struct Panicked;

@@ -6,7 +6,9 @@ use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
-use session_core::{Error, Quota, StoreError};
+use session_core::{Error, Expired, Quota, StoreError};
+
+use crate::time::rfc3339;
 
 /// What a call gets instead of its session.
 ///
@@ -29,6 +31,15 @@ pub enum SessionError {
          pass the handle it returns as `session`"
     )]
     NotFound,
+    /// The caller's own session has expired, by this limit. Said to nobody else.
+    #[error(
+        "this session has ended: {}; call `open_session` for a new one, and pass the handle it returns as `session`",
+        by_words(*by)
+    )]
+    Expired {
+        /// By which limit.
+        by: Expired,
+    },
     /// An argument cannot be used.
     #[error("the argument `{name}` {problem}")]
     Argument {
@@ -65,9 +76,13 @@ impl SessionError {
             Self::NoSession => "no_session",
             Self::InvalidHandle | Self::Manager(Error::Name(_)) => "invalid_handle",
             Self::NotFound => "not_found",
+            Self::Expired { .. } => "expired",
             Self::Argument { .. }
             | Self::UnknownArgument { .. }
-            | Self::Manager(Error::StateName(_) | Error::Text(_) | Error::Encode { .. }) => "invalid_argument",
+            | Self::Manager(
+                Error::StateName(_) | Error::Text(_) | Error::Encode { .. } | Error::Store(StoreError::InvalidCursor),
+            ) => "invalid_argument",
+            Self::Manager(Error::Store(StoreError::OwnerRequired)) => "principal_required",
             Self::Handles { .. } | Self::Manager(Error::Store(StoreError::Quota(_))) => "quota",
             Self::Manager(Error::Decode { .. }) => "wrong_type",
             Self::Manager(Error::Store(StoreError::ReadOnly)) => "read_only",
@@ -107,6 +122,14 @@ impl SessionError {
         let mut data = json!({ "error": self.code(), "message": self.to_string() });
         if let Some(after) = self.retry_after() {
             data["retry_after_ms"] = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        match self {
+            Self::Expired { by: Expired::Idle } => data["limit"] = "idle_timeout".into(),
+            Self::Expired { by: Expired::Absolute(at) } => {
+                data["limit"] = "absolute_lifetime".into();
+                data["ended_at"] = rfc3339(*at).into();
+            }
+            _ => {}
         }
         data
     }
@@ -153,6 +176,14 @@ pub(crate) fn into_tool_answer(error: ErrorData) -> Result<CallToolResponse, Err
     match error.data.as_ref().and_then(|data| data.get(MARK)) {
         Some(data) => Ok(tool_error(error.message.to_string(), data.clone()).into()),
         None => Err(error),
+    }
+}
+
+/// By which limit, and when where that is the session's own affair: the end of an idle timeout moves with its use.
+fn by_words(by: Expired) -> String {
+    match by {
+        Expired::Idle => "it was not used for its idle timeout".to_owned(),
+        Expired::Absolute(at) => format!("it reached its absolute lifetime at {}", rfc3339(at)),
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod config;
 mod lifespan;
+mod time;
 mod timer;
 
 mod bracket;
 mod connection;
 mod error;
+mod heartbeat;
 mod principal;
 mod resolve;
 mod session;
@@ -18,6 +20,8 @@ mod tools;
 
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "server")]
+mod program;
 #[cfg(any(feature = "stdio", feature = "http"))]
 mod serve;
 #[cfg(feature = "stdio")]
@@ -33,6 +37,8 @@ pub use error::SessionError;
 pub use http::{Endpoint, serve_http};
 pub use lifespan::{Lifespan, StartError};
 pub use principal::Principal;
+#[cfg(feature = "server")]
+pub use program::Program;
 pub use resolve::SESSION_ARGUMENT;
 #[cfg(any(feature = "stdio", feature = "http"))]
 pub use serve::ServeError;

@@ -1,5 +1,6 @@
 //! A call's session, as a tool or a prompt takes it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
-    Change, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
+    Change, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
     SessionManager, SessionName, StoreError, Text, Timestamp, Updated,
 };
 
 use crate::error::SessionError;
+use crate::heartbeat::{keep_in_use, period};
 use crate::resolve::{Found, Unresolved};
 use crate::source::Source;
 
@@ -81,7 +83,7 @@ impl Session {
     ///
     /// As [`key`](Self::key); [`SessionError::NotFound`]; that the store is away.
     pub async fn load(&self) -> Result<Snapshot, SessionError> {
-        Ok(self.0.sessions.load(&self.key()?).await?)
+        self.explain(self.0.sessions.load(&self.key()?).await).await
     }
 
     /// Applies a change, all of it or nothing.
@@ -90,7 +92,7 @@ impl Session {
     ///
     /// As [`load`](Self::load), and what [`SessionManager::update`] refuses.
     pub async fn update(&self, change: Change) -> Result<Updated, SessionError> {
-        Ok(self.0.sessions.update(&self.key()?, change).await?)
+        self.explain(self.0.sessions.update(&self.key()?, change).await).await
     }
 
     /// Reads a state value. `None` if there is none under this name.
@@ -99,7 +101,7 @@ impl Session {
     ///
     /// As [`load`](Self::load), and if what is kept is no `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
-        Ok(self.0.sessions.get(&self.key()?, name).await?)
+        self.explain(self.0.sessions.get(&self.key()?, name).await).await
     }
 
     /// Keeps a state value under a name. Writers of other names are not disturbed.
@@ -108,7 +110,7 @@ impl Session {
     ///
     /// As [`update`](Self::update).
     pub async fn set<T: Serialize + Sync>(&self, name: &str, value: &T) -> Result<Updated, SessionError> {
-        Ok(self.0.sessions.set(&self.key()?, name, value).await?)
+        self.explain(self.0.sessions.set(&self.key()?, name, value).await).await
     }
 
     /// Removes a state value; one that is not there is no error.
@@ -117,7 +119,7 @@ impl Session {
     ///
     /// As [`update`](Self::update).
     pub async fn remove(&self, name: &str) -> Result<Updated, SessionError> {
-        Ok(self.0.sessions.remove(&self.key()?, name).await?)
+        self.explain(self.0.sessions.remove(&self.key()?, name).await).await
     }
 
     /// Replaces a state value by what `next` makes of it, without losing what other calls write meanwhile.
@@ -132,7 +134,7 @@ impl Session {
         T: Serialize + DeserializeOwned + Send + Sync,
         F: FnMut(Option<T>) -> T + Send,
     {
-        Ok(self.0.sessions.update_with(&self.key()?, name, next).await?)
+        self.explain(self.0.sessions.update_with(&self.key()?, name, next).await).await
     }
 
     /// The directory the session works in, if it was set.
@@ -141,7 +143,7 @@ impl Session {
     ///
     /// As [`load`](Self::load).
     pub async fn working_directory(&self) -> Result<Option<PathBuf>, SessionError> {
-        Ok(self.0.sessions.get_working_directory(&self.key()?).await?)
+        self.explain(self.0.sessions.get_working_directory(&self.key()?).await).await
     }
 
     /// Sets the directory the session works in. It is kept as it is given.
@@ -150,8 +152,17 @@ impl Session {
     ///
     /// As [`update`](Self::update), and if the path is not 1 to 4,096 bytes of UTF-8.
     pub async fn set_working_directory(&self, directory: &Path) -> Result<Updated, SessionError> {
-        let directory = Text::from_path(directory).map_err(session_core::Error::from)?;
+        let directory = Text::from_path(directory).map_err(Error::from)?;
         self.update(Change::new().working_directory(directory)).await
+    }
+
+    /// The project the session works in, if it was set.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn project(&self) -> Result<Option<String>, SessionError> {
+        Ok(self.load().await?.project_id.as_ref().map(|id| id.as_str().to_owned()))
     }
 
     /// When the session ends if it is not used after this.
@@ -192,7 +203,7 @@ impl Session {
         let name = SessionName::mint_for(self.key()?.locator());
         match self.update(change.grant(&name, NewGrant::new(Mode::ReadWrite))).await {
             Ok(updated) => Ok((name, updated)),
-            Err(SessionError::Manager(session_core::Error::Store(StoreError::Quota(Quota::Grants { max })))) => {
+            Err(SessionError::Manager(Error::Store(StoreError::Quota(Quota::Grants { max })))) => {
                 Err(SessionError::Handles { max })
             }
             Err(error) => Err(error),
@@ -229,6 +240,31 @@ impl Session {
         }
     }
 
+    /// The session, if it is there. If it has ended and was the connection's own, which no other takes the place of by
+    /// itself, a new one of the connection's.
+    ///
+    /// ```
+    /// # use session_mcp::{Session, SessionError};
+    /// # async fn visit(session: Session) -> Result<u64, SessionError> {
+    /// let session = session.ensure_open().await?;
+    /// session.update_with("visits", |visits: Option<u64>| visits.unwrap_or(0) + 1).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load) for every other session: handles stay what they are. What opening a session refuses.
+    pub async fn ensure_open(&self) -> Result<Self, SessionError> {
+        match self.load().await {
+            Ok(_) => Ok(self.clone()),
+            Err(error @ (SessionError::NotFound | SessionError::Expired { .. })) => match self.found()? {
+                Found::Connection(..) => self.reopened().await,
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives a connection whose own session has ended a new one, unless another call did. The session that the
     /// connection has then is the returned one's; this one stays what it was.
     pub(crate) async fn reopened(&self) -> Result<Self, SessionError> {
@@ -238,15 +274,34 @@ impl Session {
         Ok(Self::new(Arc::clone(&self.0.sessions), self.0.owner, Ok(found)))
     }
 
-    /// After which time without use the sessions of this server end.
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        self.0.sessions.lifetimes().idle()
+    /// Keeps the session from idling out, if the call has one. Never completes.
+    pub(crate) async fn keep_in_use(&self) -> Infallible {
+        if let Ok(key) = self.key() {
+            keep_in_use(&self.0.sessions, &key).await;
+        }
+        std::future::pending().await
     }
 
-    /// Uses the session if the call has one and it is still there, so that a long call does not lose it.
-    pub(crate) async fn keep_alive(&self) {
-        if let Ok(key) = self.key() {
+    /// Counts the end of a call as a use of its session, if the call took long enough for that to matter.
+    pub(crate) async fn leave(&self, after: Duration) {
+        if let Ok(key) = self.key()
+            && after >= period(self.0.sessions.lifetimes().idle())
+        {
             let _ = self.0.sessions.load(&key).await;
+        }
+    }
+
+    /// Says of a caller's own session by which limit it expired; others get to know nothing by asking the same.
+    async fn explain<T>(&self, answer: Result<T, Error>) -> Result<T, SessionError> {
+        match answer {
+            Err(Error::Store(StoreError::NotFound)) if self.0.owner != Owner::Anonymous => {
+                match self.0.sessions.why_absent(&self.key()?).await {
+                    Ok(Some(by)) => Err(SessionError::Expired { by }),
+                    Ok(None) => Err(SessionError::NotFound),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            answer => Ok(answer?),
         }
     }
 

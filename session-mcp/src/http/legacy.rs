@@ -3,14 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::WorkerTransport;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionWorker;
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager as RmcpSessions};
 use session_core::{Change, Error, SessionKey, SessionManager, SessionName, SessionStoreExt as _, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::log;
+use crate::heartbeat::keep_in_use;
 use crate::resolve::ValidatedSession;
 
 use super::caller::caller;
@@ -65,6 +67,23 @@ impl LegacySessions {
         };
         self.local.close(id, &key).await;
         Ok(if ended { Deletion::Ended } else { Deletion::Unknown })
+    }
+
+    /// A stream that keeps its session from idling out, and ends with it.
+    fn in_use<S: Stream>(&self, id: &SessionId, stream: S) -> impl Stream<Item = S::Item> + use<S> {
+        let open = CancellationToken::new();
+        if let Some(key) = key(id) {
+            let (open, sessions) = (open.clone(), Arc::clone(&self.sessions));
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = open.cancelled() => {}
+                    () = keep_in_use(&sessions, &key) => open.cancel(),
+                }
+            });
+        }
+        let stream = stream.take_until(open.clone().cancelled_owned());
+        let open = open.drop_guard();
+        stream.inspect(move |_| _ = &open)
     }
 
     /// What undoes a session that its client does not know of.
@@ -168,7 +187,8 @@ impl RmcpSessions for LegacySessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
-        self.local.rmcp().create_standalone_stream(id).await.map_err(|_| LegacyError)
+        let stream = self.local.rmcp().create_standalone_stream(id).await.map_err(|_| LegacyError)?;
+        Ok(self.in_use(id, stream))
     }
 
     async fn resume(
@@ -176,7 +196,8 @@ impl RmcpSessions for LegacySessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
-        self.local.rmcp().resume(id, last_event_id).await.map_err(|_| LegacyError)
+        let stream = self.local.rmcp().resume(id, last_event_id).await.map_err(|_| LegacyError)?;
+        Ok(self.in_use(id, stream))
     }
 }
 

@@ -96,6 +96,32 @@ pub enum Error {
         /// The value's name.
         name: String,
     },
+    /// A newer version of its [`StateKey`](crate::StateKey) kept the state value. It is neither read nor replaced.
+    #[error(
+        "the state value `{name}` was kept in version {found}, and this server knows no version after {known}; the value \
+         is left as it is, and a server of that version reads it"
+    )]
+    NewerVersion {
+        /// The value's name.
+        name: String,
+        /// The version that kept it.
+        found: u32,
+        /// The version known here.
+        known: u32,
+    },
+    /// [`StateKey::upgrade`](crate::StateKey::upgrade) refused what an earlier version kept. Why is not said.
+    #[error(
+        "the state value `{name}` was kept in version {found} and cannot be upgraded to version {known}; the value is \
+         left as it is, and can be removed or replaced"
+    )]
+    Upgrade {
+        /// The value's name.
+        name: String,
+        /// The version that kept it; 0 if it was kept without a typed key.
+        found: u32,
+        /// The version known here.
+        known: u32,
+    },
     /// The store's own answer.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -2,7 +2,6 @@
 
 mod digest;
 mod gate;
-mod typed;
 
 mod change;
 mod error;
@@ -23,6 +22,7 @@ mod instrumented;
 mod manager;
 mod store;
 mod timer;
+mod typed;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -44,3 +44,4 @@ pub use store::{Created, Gone, Load, SessionStore, Updated};
 pub use text::{InvalidText, Text};
 pub use time::{Expired, InvalidLifetime, Lifetimes, Timestamp};
 pub use timer::Timer;
+pub use typed::StateKey;

@@ -303,12 +303,25 @@ impl SessionManager {
     {
         let _pass = self.enter()?;
         let name: StateName = name.parse()?;
+        let updated = self.change_with(key, |session| {
+            let value = next(session.value(&name)?);
+            Ok((Change::new().set(name.clone(), encode(&name, &value)?), value))
+        });
+        Ok(updated.await?.1)
+    }
+
+    /// Changes a session depending on what it is, as [`SessionStoreExt::update_with`](crate::SessionStoreExt::update_with)
+    /// does, with a pause between attempts. For callers who are let in already.
+    pub(crate) async fn change_with<T: Send>(
+        &self,
+        key: &SessionKey,
+        mut change: impl FnMut(&Session) -> Result<(Change, T), Error> + Send,
+    ) -> Result<(Updated, T), Error> {
         for attempt in 0..MAX_ATTEMPTS {
             let session = self.inner().peek(key).await?.ok_or(StoreError::NotFound)?;
-            let value = next(session.value(&name)?);
-            let change = Change::new().set(name.clone(), encode(&name, &value)?).if_version(session.version);
-            match self.inner().update(key, change).await {
-                Ok(_) => return Ok(value),
+            let (wanted, answer) = change(&session)?;
+            match self.inner().update(key, wanted.if_version(session.version)).await {
+                Ok(updated) => return Ok((updated, answer)),
                 Err(StoreError::Conflict) => self.timer.sleep(pause_after(attempt)).await,
                 Err(error) => return Err(error.into()),
             }
@@ -321,7 +334,7 @@ impl SessionManager {
         &*self.store
     }
 
-    fn enter(&self) -> Result<Pass<'_>, Error> {
+    pub(crate) fn enter(&self) -> Result<Pass<'_>, Error> {
         self.gate.enter().ok_or(Error::NotRunning)
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 ///
 /// If the signals cannot be listened to.
 #[cfg(unix)]
-pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn requested() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -29,7 +29,7 @@ pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
 /// None here.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn requested() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

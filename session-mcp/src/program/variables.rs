@@ -8,12 +8,12 @@ use figment::{Error, Metadata, Profile, Provider};
 ///
 /// figment reads a value as TOML would, where it can: `007` is the number 7. Those that are texts stay as they are,
 /// since a password may look like anything.
-pub(crate) struct Variables(Env);
+pub(super) struct Variables(Env);
 
 impl Variables {
-    pub(crate) const PREFIX: &str = "SESSION_MCP_";
+    pub(super) const PREFIX: &str = "SESSION_MCP_";
 
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Env::prefixed(Self::PREFIX).ignore(&["config"]).split("__"))
     }
 }
@@ -39,7 +39,8 @@ impl Provider for Variables {
 }
 
 fn is_text(key: &str) -> bool {
-    key == "store" || (key.starts_with("redis.") && key != "redis.durability.replicas")
+    let in_section = |section: &str| key.starts_with(section) && key != "redis.durability.replicas";
+    ["store", "tokens"].contains(&key) || in_section("redis.") || in_section("local_principal.")
 }
 
 /// Puts a value where a path of keys leads.

@@ -2,20 +2,20 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use session_mcp::LogFormat;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Begins to log what `RUST_LOG` asks for, by default what this program and its Redis store say, and the warnings of
-/// others. What rmcp says is never logged.
-pub(crate) fn begin(format: LogFormat) {
+use crate::config::LogFormat;
+
+/// Begins to log what `RUST_LOG` asks for, by default what the program of this name and its sessions say, and the
+/// warnings of others. What rmcp says is never logged.
+pub(super) fn begin(format: LogFormat, program: &str) {
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let understood = asked.as_deref().map(EnvFilter::try_new).transpose();
     let misunderstood = understood.is_err();
-    let wanted =
-        understood.ok().flatten().unwrap_or_else(|| EnvFilter::new("warn,session_mcp=info,session_redis=info"));
+    let wanted = understood.ok().flatten().unwrap_or_else(|| by_default(program));
     // rmcp writes request ids, arguments and session names into its log as they come; a client could write lines of
     // its own there.
     let safe = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));
@@ -32,4 +32,12 @@ pub(crate) fn begin(format: LogFormat) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a call failed by a panic");
     }));
+}
+
+fn by_default(program: &str) -> EnvFilter {
+    let sessions = EnvFilter::new("warn,session_mcp=info,session_redis=info");
+    match format!("{}=info", program.replace('-', "_")).parse() {
+        Ok(own) => sessions.add_directive(own),
+        Err(_) => sessions,
+    }
 }

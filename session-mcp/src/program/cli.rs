@@ -3,17 +3,16 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use serde::Serialize;
-use session_mcp::LogFormat;
 
-/// An MCP server that keeps a working directory and small values for each of its clients, apart from everyone else's.
-///
-/// Without arguments it serves over standard input and output, which is how MCP clients launch it; with --http, many
-/// clients share one process.
+use crate::config::LogFormat;
+
+use super::Program;
+
 #[derive(Debug, Parser, Serialize)]
-#[command(version, after_long_help = EXAMPLES, after_help = "See --help for examples.")]
-pub(crate) struct Cli {
+#[command(after_help = "See --help for examples.")]
+pub(super) struct Cli {
     /// Serve Streamable HTTP at http://ADDR/mcp instead, and /healthz beside it.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,10 +25,15 @@ pub(crate) struct Cli {
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
 
+    /// Serve over HTTP only who has one of the bearer tokens in this TOML file.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<PathBuf>,
+
     /// Read settings from a TOML file. Flags and variables win over it.
     #[arg(long, value_name = "FILE", env = "SESSION_MCP_CONFIG")]
     #[serde(skip)]
-    pub(crate) config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// How long a session lives without being used, such as 30m. [default: 24h]
     #[arg(long, value_name = "TIME")]
@@ -67,33 +71,72 @@ pub(crate) struct Cli {
     #[serde(skip_serializing_if = "Option::is_none")]
     body_limit: Option<usize>,
 
+    /// Ask clients to repeat the handle of a session in a header, on which a balancer can route. Needs --tokens.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_off")]
+    handle_header: bool,
+
     /// How the log on standard error is written. RUST_LOG says what is written. [default: text]
     #[arg(long, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log_format: Option<LogFormat>,
 }
 
-const EXAMPLES: &str = "\
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
+impl Cli {
+    /// Reads the command line of a program. One that cannot be read ends the process, as `--help` does.
+    pub(super) fn read(program: &Program) -> Self {
+        let mut command = Self::command()
+            .name(program.name)
+            .about(program.about)
+            .long_about(format!("{}\n\n{LAUNCH}", program.about))
+            .after_long_help(examples(program.name));
+        if let Some(version) = program.version {
+            command = command.version(version);
+        }
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+const LAUNCH: &str = "Without arguments it serves over standard input and output, which is how MCP clients launch it; \
+                      with --http, many clients share one process.";
+
+fn examples(name: &str) -> String {
+    format!(
+        "\
 Every setting has a key in the file, a variable (SESSION_MCP_ and the key in capitals, with two
 underscores after a section) and mostly a flag. Flags win over variables, variables over the file.
 
 Examples:
 
   In an MCP client that launches its servers, the command is
-      session-mcp
+      {name}
 
   Many clients share one server, each with its own sessions:
-      session-mcp --http 127.0.0.1:8787 --idle-timeout 30m
+      {name} --http 127.0.0.1:8787 --idle-timeout 30m
+
+  Only who has a token is served, and their sessions are theirs alone:
+      token=$(openssl rand -base64 32)  # for alice's client, as Authorization: Bearer
+      printf %s \"$token\" | sha256sum    # for the file tokens.toml:
+          [[token]]
+          sha256 = \"the 64 digits\"
+          issuer = \"https://sessions.internal\"
+          subject = \"alice\"
+      {name} --http 127.0.0.1:8787 --tokens tokens.toml
 
   In a container, where others connect by name:
       export SESSION_MCP_HTTP=0.0.0.0:8787 SESSION_MCP_ALLOWED_HOSTS=sessions.internal
-      session-mcp --log-format json
+      {name} --tokens tokens.toml --log-format json
 
   Several servers share the sessions of one Redis:
       export SESSION_MCP_STORE=rediss://sessions:password@redis.internal
-      session-mcp --http 0.0.0.0:8787 --allowed-host sessions.internal
+      {name} --http 0.0.0.0:8787 --allowed-host sessions.internal --tokens tokens.toml
 
-  With settings in a file, session-mcp --config sessions.toml:
+  With settings in a file, {name} --config sessions.toml:
       http = \"127.0.0.1:8787\"
       store = \"redis://127.0.0.1:6379\"
       idle_timeout = \"30m\"
@@ -106,4 +149,11 @@ Examples:
 
       [redis]
       key_prefix = \"shop\"
-      deadline = \"1s\"";
+      deadline = \"1s\"
+
+  Over stdio, one person's sessions, which they can list and take up again:
+      export SESSION_MCP_LOCAL_PRINCIPAL__ISSUER=https://sessions.internal
+      export SESSION_MCP_LOCAL_PRINCIPAL__SUBJECT=alice
+      {name} --store redis://127.0.0.1:6379"
+    )
+}

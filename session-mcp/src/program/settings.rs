@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Error, Figment};
-use session_mcp::Config;
 
-use crate::cli::Cli;
-use crate::variables::Variables;
+use crate::config::Config;
+
+use super::cli::Cli;
+use super::variables::Variables;
 
 /// Merges what flags, variables and the file say, in this order of precedence, over the defaults.
 ///
 /// # Errors
 ///
 /// [`SettingsError`] names the key and where it was set.
-pub(crate) fn load(cli: &Cli) -> Result<Config, SettingsError> {
+pub(super) fn load(cli: &Cli) -> Result<Config, SettingsError> {
     let mut figment = Figment::new();
     if let Some(path) = &cli.config {
         figment = figment.merge(Toml::string(&read(path)?));
@@ -24,7 +25,12 @@ pub(crate) fn load(cli: &Cli) -> Result<Config, SettingsError> {
     if figment.contains("redis") && !figment.contains("store") {
         return Err(SettingsError::NoStore);
     }
-    figment.extract().map_err(|error| SettingsError::Invalid(describe(error, cli.config.as_deref())))
+    let config: Config =
+        figment.extract().map_err(|error| SettingsError::Invalid(describe(error, cli.config.as_deref())))?;
+    if config.require_principal && config.http.is_some() && config.tokens.is_none() {
+        return Err(SettingsError::NoTokens);
+    }
+    Ok(config)
 }
 
 fn read(path: &Path) -> Result<String, SettingsError> {
@@ -33,7 +39,7 @@ fn read(path: &Path) -> Result<String, SettingsError> {
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
+pub(super) enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read the config file {}: {source}; pass the path of a TOML file to --config", path.display())]
     Unreadable {
@@ -47,6 +53,9 @@ pub(crate) enum SettingsError {
         "`redis` is set and `store` is not: set `store` to redis://…, or to `memory` where `redis` is to be ignored"
     )]
     NoStore,
+    /// Nobody could say who they are.
+    #[error("`require_principal` is set and `tokens` is not, which would refuse everybody: set `tokens`, see --help")]
+    NoTokens,
     /// A setting is unknown or cannot be used.
     #[error("{0}")]
     Invalid(String),
@@ -83,6 +92,9 @@ fn describe(error: Error, file: Option<&Path>) -> String {
             format!("the {} must be {}{}", place.name(&key), article(&expected), hint(&key))
         }
         Kind::UnknownVariant(_, known) => format!("the {} must be one of {}", place.name(&key), known.join(", ")),
+        Kind::MissingField(field) => {
+            format!("`{}` needs `{field}`: set the {}", place.spell(&key), place.name(&format!("{key}.{field}")))
+        }
         Kind::Message(message) if key.is_empty() => format!("cannot read {}: {}", place.whole(), bare(&message)),
         Kind::Message(_) if key == "http" => {
             format!("the {} must be an address and a port{}", place.name(&key), hint(&key))
@@ -137,6 +149,7 @@ fn bare(message: &str) -> String {
 /// What is expected, in a person's words.
 fn article(expected: &str) -> String {
     match expected {
+        "a boolean" => "true or false".to_owned(),
         "u32" | "u64" | "usize" => "a whole number".to_owned(),
         "a nonzero u32" => "a whole number above 0".to_owned(),
         section if section.starts_with("struct ") => "a section with keys of its own".to_owned(),

@@ -1,0 +1,1 @@
+//! The example `everything` as clients of both eras see it.

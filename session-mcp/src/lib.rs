@@ -50,5 +50,5 @@ pub use stdio::{serve_connection, serve_stdio};
 pub use timer::TokioTimer;
 #[cfg(feature = "http")]
 pub use tokens::{InvalidTokens, Tokens, UnusableTokens};
-pub use tools::{Durability, SessionTools, accept_handles};
+pub use tools::{Durability, InSession, SessionTools};
 pub use with_sessions::WithSessions;

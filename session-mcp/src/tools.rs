@@ -1,34 +1,54 @@
 //! The session tools, to be mounted by any server.
 
-mod answers;
-mod arguments;
-mod calls;
-mod schema;
+mod answer;
+mod argument;
+mod durability;
+mod handle;
+mod in_session;
+mod route;
 
-use std::borrow::Cow;
-use std::future::ready;
-use std::time::Duration;
+mod directory;
+mod end;
+mod info;
+mod list;
+mod open;
+mod state;
 
-use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::handler::server::tool::{CallToolHandler, IntoCallToolResult as _};
-use schemars::JsonSchema;
+use rmcp::handler::server::router::tool::ToolRouter;
 use session_core::Lifetimes;
 
-use self::answers::{Ended, Information, OpenedSession, SetDirectory, StateChanged, StateRead, WorksIn};
-use self::arguments::Argument;
-use self::calls::{
-    delete_state, end_session, get_state, get_working_directory, open_session, session_info, set_state,
-    set_working_directory,
-};
-use self::schema::{Effect, tool};
+use self::directory::{get_working_directory, set_working_directory};
+use self::durability::lasts;
+use self::end::{end_all_sessions, end_session};
+use self::handle::Handle;
+use self::info::session_info;
+use self::list::list_sessions;
+use self::open::open_session;
+use self::state::{delete_state, get_state, set_state};
 
-pub use self::schema::accept_handles;
+pub use self::durability::Durability;
+pub use self::in_session::InSession;
 
-/// The session tools: `open_session`, `set_working_directory`, `get_working_directory`, `session_info`, `set_state`,
-/// `get_state`, `delete_state` and `end_session`.
+/// The session tools: `open_session`, `list_sessions`, `session_info`, `set_working_directory`,
+/// `get_working_directory`, `set_state`, `get_state`, `delete_state`, `end_session` and `end_all_sessions`.
 ///
 /// They serve every protocol version and transport alike, and use nothing of the handler they are mounted in, which
 /// has to be wrapped in [`WithSessions`](crate::WithSessions).
+///
+/// `list_sessions`, `end_all_sessions` and resuming a session by its locator are for callers who are a
+/// [`Principal`](crate::Principal): an anonymous one has nothing but handles.
+///
+/// # The handle of other tools
+///
+/// A tool of the handler's own has a session by the [`Session`](crate::Session) it takes as a parameter. Where the
+/// protocol has no sessions of its own, a call says which one by the argument `session`, so the tool's input schema has
+/// to have that: optional, inline, and exactly `"type": "string"`, with a description that says how long sessions last.
+/// [`mount`](Self::mount) adds it to every tool, [`mount_beside`](Self::mount_beside) leaves it at those that take
+/// [`InSession`].
+///
+/// The tool itself never sees the argument, so its own parameters can refuse unknown fields. A tool whose schema has an
+/// argument `session` of its own keeps that schema and that argument, unchanged; its value is taken for a handle
+/// nevertheless, so another name is the better choice. What a tool answers is left as it is.
 ///
 /// ```
 /// # use rmcp::handler::server::router::tool::ToolRouter;
@@ -44,29 +64,41 @@ pub use self::schema::accept_handles;
 pub struct SessionTools {
     lifetimes: Lifetimes,
     durability: Durability,
-}
-
-/// How long the sessions of a store last at most. The description of `open_session` says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// As long as the server's process.
-    Process,
-    /// Longer than the server's process, which may be replaced by another.
-    Store,
+    has_handle_header: bool,
 }
 
 impl SessionTools {
     /// The tools for sessions of these lifetimes, kept that long.
     #[must_use]
     pub fn new(lifetimes: Lifetimes, durability: Durability) -> Self {
-        Self { lifetimes, durability }
+        Self { lifetimes, durability, has_handle_header: false }
     }
 
-    /// Adds the tools to a handler's own, and lets each of those take a handle; see [`accept_handles`].
+    /// Lets clients of 2026-07-28 repeat the handle in the header `Mcp-Param-Session`, by which a balancer can route.
+    /// Off unless set.
+    ///
+    /// A handle is then seen by whoever sees headers. Where callers are anonymous it is all that protects a session, so
+    /// leave it off there. A call whose header and argument differ, or that has one without the other, is refused
+    /// before it reaches a tool, which rmcp does by [`get_tool`](rmcp::ServerHandler::get_tool): a handler that is
+    /// written without `#[tool_handler]` has to implement it.
+    #[must_use]
+    pub fn with_handle_header(mut self, has_handle_header: bool) -> Self {
+        self.has_handle_header = has_handle_header;
+        self
+    }
+
+    /// Adds the tools to a handler's own, and lets each of those take a handle.
     #[must_use]
     pub fn mount<S: Send + Sync + 'static>(&self, mut own: ToolRouter<S>) -> ToolRouter<S> {
-        accept_handles(&mut own);
+        self.handle().give_to_all(&mut own);
+        own.merge(self.router());
+        own
+    }
+
+    /// Adds the tools to a handler's own, of which only those take a handle that take [`InSession`].
+    #[must_use]
+    pub fn mount_beside<S: Send + Sync + 'static>(&self, mut own: ToolRouter<S>) -> ToolRouter<S> {
+        self.handle().give_to_takers(&mut own);
         own.merge(self.router());
         own
     }
@@ -74,102 +106,26 @@ impl SessionTools {
     /// The tools as a router, to be merged into a handler's own.
     #[must_use]
     pub fn router<S: Send + Sync + 'static>(&self) -> ToolRouter<S> {
-        let mut router = ToolRouter::new()
-            .with_route(route::<OpenedSession, _, _>(
-                "open_session",
-                self.durable(),
-                Effect::Replaces { idempotent: false },
-                const { &[Argument::DIRECTORY.optional()] },
-                open_session,
-            ))
-            .with_route(route::<SetDirectory, _, _>(
-                "set_working_directory",
-                "Sets the directory that this session works in, in the place of the one before. Where there is \
-                 no session yet, opens one and returns its handle as `session`: pass it on with every later call.",
-                Effect::Replaces { idempotent: false },
-                &[Argument::DIRECTORY],
-                set_working_directory,
-            ))
-            .with_route(route::<WorksIn, _, _>(
-                "get_working_directory",
-                "Tells which directory this session works in; null if none was set.",
-                Effect::Reads,
-                &[],
-                get_working_directory,
-            ))
-            .with_route(route::<Information, _, _>(
-                "session_info",
-                "Tells what this session is: its project, the names of its state values, when it was created and \
-                 last used, and when it ends.",
-                Effect::Reads,
-                &[],
-                session_info,
-            ))
-            .with_route(route::<StateChanged, _, _>(
-                "set_state",
-                "Keeps a small JSON value in this session under a name, in the place of the one before.",
-                Effect::Replaces { idempotent: true },
-                &[Argument::NAME, Argument::VALUE],
-                set_state,
-            ))
-            .with_route(route::<StateRead, _, _>(
-                "get_state",
-                "Reads the value that this session keeps under a name.",
-                Effect::Reads,
-                &[Argument::NAME],
-                get_state,
-            ))
-            .with_route(route::<StateChanged, _, _>(
-                "delete_state",
-                "Removes the value that this session keeps under a name; one that is not there is no error.",
-                Effect::Replaces { idempotent: true },
-                &[Argument::NAME],
-                delete_state,
-            ))
-            .with_route(route::<Ended, _, _>(
-                "end_session",
-                "Ends this session with everything it keeps, under all of its handles.",
-                Effect::Replaces { idempotent: true },
-                &[],
-                end_session,
-            ));
-        accept_handles(&mut router);
+        let mut router = ToolRouter::new();
+        for route in [
+            open_session(&lasts(self.lifetimes, self.durability)),
+            list_sessions(),
+            session_info(),
+            set_working_directory(),
+            get_working_directory(),
+            set_state(),
+            get_state(),
+            delete_state(),
+            end_session(),
+            end_all_sessions(),
+        ] {
+            router.add_route(route);
+        }
+        self.handle().give_to_all(&mut router);
         router
     }
 
-    fn durable(&self) -> String {
-        let kept = match self.durability {
-            Durability::Process => "It is kept in the server's memory and lost when the server ends",
-            Durability::Store => "It is kept in a store and outlives the server's process",
-        };
-        format!(
-            "Opens a session, which keeps a working directory and small values, and returns its handle as `session`: \
-             pass the handle on with every later call. Where the connection has a session already, returns a handle \
-             of that one, which ends when the client closes the connection; `directory` replaces the one it works in. {kept}. It ends after {} without use, and \
-             after {} in any case.",
-            words(self.lifetimes.idle()),
-            words(self.lifetimes.absolute()),
-        )
+    fn handle(&self) -> Handle {
+        Handle::new(&lasts(self.lifetimes, self.durability), self.has_handle_header)
     }
-}
-
-/// A tool that answers with an `A`, whose calls are checked before `call` has them.
-fn route<A: JsonSchema + 'static, S: Send + Sync + 'static, P: 'static>(
-    name: &'static str,
-    description: impl Into<Cow<'static, str>>,
-    effect: Effect,
-    arguments: &'static [Argument],
-    call: impl CallToolHandler<S, P> + Clone + Send + Sync + 'static,
-) -> ToolRoute<S> {
-    ToolRoute::new_dyn(tool::<A>(name, description, effect, arguments), move |context| {
-        match arguments::check(arguments, context.arguments.as_ref()) {
-            Ok(()) => context.invoke(call.clone()),
-            Err(refused) => Box::pin(ready(refused.into_call_tool_result())),
-        }
-    })
-}
-
-/// A duration as people say it: `24h`, `7days`.
-fn words(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
 }

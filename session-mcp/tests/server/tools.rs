@@ -44,6 +44,8 @@ async fn annotations_tell_the_truth() {
         ("get_state", true, false, true),
         ("delete_state", false, true, true),
         ("end_session", false, true, true),
+        ("list_sessions", true, false, true),
+        ("end_all_sessions", false, true, true),
     ] {
         let expected = json!({
             "readOnlyHint": read_only, "destructiveHint": destructive,
@@ -60,7 +62,12 @@ async fn opening_says_how_long_a_session_lasts() {
     let server = Server::with(&config).await;
     let tools = tools(&server).await;
     let said = named(&tools, "open_session")["description"].as_str().expect("a description");
-    assert!(said.contains("lost when the server ends") && said.contains("30m") && said.contains("7days"), "{said}");
+    assert!(
+        said.contains("30m without use")
+            && said.contains("7days in any case")
+            && said.contains("with the server's process"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -158,8 +165,9 @@ async fn a_handle_is_given_only_if_it_can_be_answered_with() {
     assert_eq!(promoted["structuredContent"]["working_directory"], "/", "and it stays: {promoted}");
 }
 
-const TOOLS: [(&str, &[&str]); 8] = [
-    ("open_session", &["directory"]),
+const TOOLS: [(&str, &[&str]); 10] = [
+    ("open_session", &["directory", "resume"]),
+    ("list_sessions", &["cursor"]),
     ("set_working_directory", &["directory"]),
     ("get_working_directory", &[]),
     ("session_info", &[]),
@@ -167,6 +175,7 @@ const TOOLS: [(&str, &[&str]); 8] = [
     ("get_state", &["name"]),
     ("delete_state", &["name"]),
     ("end_session", &[]),
+    ("end_all_sessions", &[]),
 ];
 
 #[tokio::test]
@@ -196,6 +205,8 @@ async fn an_argument_of_another_type_is_named_and_not_repeated() {
     let session = modern.call("open_session", json!({})).await["structuredContent"]["session"].take();
     for (tool, wrong, argument) in [
         ("open_session", json!({ "directory": 42_424_242 }), "directory"),
+        ("open_session", json!({ "resume": 42_424_242 }), "resume"),
+        ("list_sessions", json!({ "cursor": [42_424_242] }), "cursor"),
         ("set_working_directory", json!({ "directory": { "path": "42424242" } }), "directory"),
         ("set_working_directory", json!({ "directory": null }), "directory"),
         ("set_working_directory", json!({}), "directory"),

@@ -15,7 +15,7 @@ use rmcp::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use session_mcp::{Session, SessionError, SessionTools, accept_handles};
+use session_mcp::{Session, SessionError, SessionTools};
 
 /// Tools that tell which session they were given, beside the session tools.
 #[derive(Clone)]
@@ -42,10 +42,7 @@ async fn keep(session: &Session, told: Told) -> Result<String, SessionError> {
 #[tool_router]
 impl Probe {
     pub(crate) fn new(tools: &SessionTools) -> Self {
-        let mut router = Self::tool_router();
-        accept_handles(&mut router);
-        router.merge(tools.router());
-        Self { tools: router, prompts: Self::prompt_router() }
+        Self { tools: tools.mount(Self::tool_router()), prompts: Self::prompt_router() }
     }
 
     #[tool(description = "The session comes first")]

@@ -18,29 +18,15 @@ pub(super) struct Argument {
 }
 
 impl Argument {
-    pub(super) const DIRECTORY: Self = Self {
-        name: "directory",
-        description: "An absolute path of an existing directory.",
-        problem: "must be a string: the absolute path of a directory, such as `/home/me/project`",
-        is_text: true,
-        is_required: true,
-    };
+    /// A text that has to be given.
+    pub(super) const fn text(name: &'static str, description: &'static str, problem: &'static str) -> Self {
+        Self { name, description, problem, is_text: true, is_required: true }
+    }
 
-    pub(super) const NAME: Self = Self {
-        name: "name",
-        description: "The value's name: 1 to 128 letters, digits and _ - . : /",
-        problem: "must be a string: the value's name, such as `branch`",
-        is_text: true,
-        is_required: true,
-    };
-
-    pub(super) const VALUE: Self = Self {
-        name: "value",
-        description: "The value: any small JSON.",
-        problem: "must be given: any small JSON, which can be null",
-        is_text: false,
-        is_required: true,
-    };
+    /// Any JSON, which has to be given.
+    pub(super) const fn any(name: &'static str, description: &'static str, problem: &'static str) -> Self {
+        Self { name, description, problem, is_text: false, is_required: true }
+    }
 
     /// The same argument where it can be left out.
     pub(super) const fn optional(self) -> Self {
@@ -53,6 +39,11 @@ impl Argument {
         } else {
             json!({ "description": self.description })
         }
+    }
+
+    /// What is to be said of a call that passes what this cannot be.
+    pub(super) const fn refuse(&self, problem: &'static str) -> SessionError {
+        SessionError::Argument { name: self.name, problem }
     }
 
     /// Null is as good as nothing where nothing is asked for.

@@ -60,7 +60,7 @@ impl NewGrant {
         self
     }
 
-    /// Gives the right a label.
+    /// Gives the right a label. Those that begin with a dot belong to this library.
     #[must_use]
     pub fn with_label(mut self, label: Text) -> Self {
         self.label = Some(label);

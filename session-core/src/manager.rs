@@ -12,7 +12,9 @@ use crate::change::Change;
 use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
+use crate::grant::NewGrant;
 use crate::name::{SessionKey, SessionName};
+use crate::observer::{Event, Observer, Reason, Subject};
 use crate::owner::Owner;
 use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
@@ -42,11 +44,15 @@ use crate::typed::encode;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// State values have a type where they are read, as above, or one for good: a [`StateKey`](crate::StateKey), whose
+/// values survive a change of that type. An [`Observer`] learns what becomes of sessions.
 pub struct SessionManager {
     store: Arc<dyn SessionStore>,
     timer: Arc<dyn Timer>,
     lifetimes: Lifetimes,
     grace: Duration,
+    observer: Box<dyn Observer>,
     gate: Gate,
 }
 
@@ -57,7 +63,7 @@ impl SessionManager {
     /// A stopped manager over a store, with the default lifetimes.
     pub fn new(store: Arc<dyn SessionStore>, timer: Arc<dyn Timer>) -> Self {
         let (lifetimes, grace) = (Lifetimes::default(), Self::DEFAULT_GRACE);
-        Self { store, timer, lifetimes, grace, gate: Gate::closed() }
+        Self { store, timer, lifetimes, grace, observer: Box::new(|_: &Event| {}), gate: Gate::closed() }
     }
 
     /// Gives the sessions opened from now on these lifetimes.
@@ -71,6 +77,15 @@ impl SessionManager {
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Tells `observer` what becomes of sessions through this manager; [`Observer`] says how far one can rely on that.
+    ///
+    /// Each method says which events it raises; those that say nothing raise none.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Box::new(observer);
         self
     }
 
@@ -135,6 +150,9 @@ impl SessionManager {
 
     /// Opens a session under a name minted here, with what `initial` sets.
     ///
+    /// Raises [`Reason::Created`]; before it, for each session that went on this occasion, [`Reason::Evicted`] or
+    /// [`Reason::Expired`].
+    ///
     /// # Errors
     ///
     /// [`StoreError::Quota`], or that the store is away.
@@ -143,6 +161,10 @@ impl SessionManager {
         let name = SessionName::mint();
         let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
         let Created { session, gone } = self.inner().create(new).await?;
+        for gone in &gone {
+            self.report(owner, Subject::One(gone.locator), gone.expired.map_or(Reason::Evicted, Reason::Expired));
+        }
+        self.report(owner, Subject::One(name.locator()), Reason::Created);
         Ok(Opened { name, session, gone })
     }
 
@@ -167,22 +189,53 @@ impl SessionManager {
 
     /// Changes a session.
     ///
+    /// Raises [`Reason::Promoted`] if the change adds grants and [`Reason::Revoked`] if it takes grants away, each once
+    /// however many they are. Whether there was something to take away, nobody says.
+    ///
     /// # Errors
     ///
     /// As [`SessionStore::update`].
     pub async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, Error> {
         let _pass = self.enter()?;
-        Ok(self.inner().update(key, change).await?)
+        let reasons = Reason::of_change(&change);
+        let updated = self.inner().update(key, change).await?;
+        self.report_each(key, reasons);
+        Ok(updated)
     }
 
-    /// Ends a session; `true` for the one caller who ended it.
+    /// Gives a session another name, minted here, and applies `change` in the same step. Raises [`Reason::Promoted`],
+    /// and what else [`update`](Self::update) does.
+    ///
+    /// The name can do what `grant` says, and its first holder keeps theirs: the name of a transport, say, stays with
+    /// the transport, and this one is for the client.
+    ///
+    /// # Errors
+    ///
+    /// [`Quota::Grants`](crate::Quota::Grants) if the session holds its limit of names; else as
+    /// [`update`](Self::update).
+    pub async fn promote(
+        &self,
+        key: &SessionKey,
+        grant: NewGrant,
+        change: Change,
+    ) -> Result<(SessionName, Updated), Error> {
+        let name = SessionName::mint_for(key.locator());
+        let updated = self.update(key, change.grant(&name, grant)).await?;
+        Ok((name, updated))
+    }
+
+    /// Ends a session; `true` for the one caller who ended it. Raises [`Reason::Ended`] then.
     ///
     /// # Errors
     ///
     /// As [`SessionStore::delete`].
     pub async fn end(&self, key: &SessionKey) -> Result<bool, Error> {
         let _pass = self.enter()?;
-        Ok(self.inner().delete(key).await?)
+        let ended = self.inner().delete(key).await?;
+        if ended {
+            self.report(key.owner(), Subject::One(key.locator()), Reason::Ended);
+        }
+        Ok(ended)
     }
 
     /// Lists a principal's sessions, a page at a time.
@@ -195,14 +248,19 @@ impl SessionManager {
         Ok(self.inner().list(owner, page).await?)
     }
 
-    /// Ends all sessions of a principal, and says how many.
+    /// Ends all sessions of a principal, and says how many. Raises [`Reason::Ended`] once for all of them, if there are
+    /// any.
     ///
     /// # Errors
     ///
     /// As [`SessionStore::end_all`].
     pub async fn end_all(&self, owner: &Owner) -> Result<u64, Error> {
         let _pass = self.enter()?;
-        Ok(self.inner().end_all(owner).await?)
+        let sessions = self.inner().end_all(owner).await?;
+        if sessions > 0 {
+            self.report(*owner, Subject::All { sessions }, Reason::Ended);
+        }
+        Ok(sessions)
     }
 
     /// By which limit a principal's own session expired, as far as the store knows.
@@ -327,6 +385,14 @@ impl SessionManager {
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    pub(crate) fn report(&self, owner: Owner, subject: Subject, reason: Reason) {
+        Event::new(owner, subject, reason).report_to(&*self.observer);
+    }
+
+    pub(crate) fn report_each(&self, key: &SessionKey, reasons: impl Iterator<Item = Reason>) {
+        reasons.for_each(|reason| self.report(key.owner(), Subject::One(key.locator()), reason));
     }
 
     /// The store itself: a call on the pointer would be boxed once for the pointer and once for the store.

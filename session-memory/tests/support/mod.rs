@@ -1,6 +1,7 @@
 //! What these tests share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod events;
 pub(crate) mod log;
 pub(crate) mod manager;
 

@@ -30,7 +30,9 @@ impl Sessions {
         let record = Arc::new(Record::create(new, now, &self.limits)?);
         let leavers = match new.id().owner {
             Owner::Anonymous => {
-                drop(self.table.insert(*new.id(), record.clone(), now, None)?);
+                if let Some(expired) = self.table.insert(*new.id(), record.clone(), now, None)? {
+                    self.report(&expired, now);
+                }
                 Leavers::default()
             }
             Owner::Principal(principal) => self.accounts.with(principal, now, |account| {

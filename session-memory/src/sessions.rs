@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use session_core::{
-    Change, Cursor, Expired, Limits, Listing, Load, Locator, Mode, Owner, Page, Session, SessionId, SessionKey,
-    StoreError, Summary, Timestamp, Updated,
+    Change, Cursor, Event, Expired, Limits, Listing, Load, Locator, Mode, Observer, Owner, Page, Reason, Record,
+    Session, SessionId, SessionKey, StoreError, Subject, Summary, Timestamp, Updated,
 };
 
 use crate::accounts::Accounts;
@@ -16,13 +16,14 @@ use crate::table::Table;
 ///
 /// Locks are taken in one order and none is held over an await: first a principal's account, then one session's shard
 /// of the table, then the mutex of a queue. All that makes a principal's session come or go runs under the account, so
-/// what the account says is exact; loads and updates never look at it. Records are dropped where no lock is held.
-#[derive(Debug)]
+/// what the account says is exact; loads and updates never look at it. Records are dropped, and the observer is told,
+/// where no lock is held.
 pub(crate) struct Sessions {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) accounts: Accounts,
     pub(crate) table: Table,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Sessions {
@@ -31,7 +32,11 @@ impl Sessions {
 
     pub(crate) fn new(limits: Limits) -> Self {
         let table = Table::new(limits.sessions);
-        Self { limits, clock: Clock::new(), accounts: Accounts::new(), table }
+        Self { limits, clock: Clock::new(), accounts: Accounts::new(), table, observer: None }
+    }
+
+    pub(crate) fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     pub(crate) fn held(&self) -> u64 {
@@ -109,6 +114,9 @@ impl Sessions {
             let gone = ids.filter_map(|id| self.table.remove(&id, |_| true));
             gone.map(|entry| (account.lose(&entry, now), entry)).collect::<Vec<_>>()
         });
+        for (_, entry) in &gone {
+            self.report(entry, now);
+        }
         Ok(gone.iter().filter(|(gone, _)| gone.expired.is_none()).count() as u64)
     }
 
@@ -128,9 +136,21 @@ impl Sessions {
         let now = self.clock.now();
         let due = self.table.due(now, max);
         for id in &due {
-            drop(self.expire(id, now));
+            if let Some(entry) = self.expire(id, now) {
+                self.report(&entry, now);
+            }
         }
         due.len() + self.accounts.sweep(now, max - due.len())
+    }
+
+    /// Tells the observer of a session that has gone from the table, if it had expired.
+    pub(crate) fn report(&self, entry: &Entry, now: Timestamp) {
+        if let Some(observer) = &self.observer
+            && let Err(expired) = entry.look(now)
+        {
+            let Record { owner, locator, .. } = **entry.record();
+            Event::new(owner, Subject::One(locator), Reason::Expired(expired)).report_to(&**observer);
+        }
     }
 
     fn expire(&self, id: &SessionId, now: Timestamp) -> Option<Entry> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::{
-    Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
-    Updated,
+    Change, Created, Expired, Listing, Load, NewSession, Observer, Owner, Page, Session, SessionKey, SessionStore,
+    StoreError, Updated,
 };
 
 use crate::config::MemoryConfig;
@@ -28,6 +28,13 @@ use crate::sweeper::Swept;
 /// `tokio` runtime spawns; its timers must be enabled. Every [`sweep_interval`](MemoryConfig::sweep_interval) it looks at the sessions whose
 /// deadline has come since, and at no other. It ends with the last handle, is spawned again after its runtime has
 /// gone, and outlives a panic. Outside of a runtime memory is freed only when a limit is met.
+///
+/// # Events
+///
+/// An [`observed`](Self::observed) store tells of each session that it frees after it expired, whoever's call or task
+/// that was, exactly once: [`Reason::Expired`](session_core::Reason::Expired), with no lock held. What a
+/// [`create`](SessionStore::create) removes of its own principal's is told in its answer instead
+/// ([`Created::gone`](session_core::Created::gone)), so that a manager with the same observer tells the rest.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Swept>);
 
@@ -35,7 +42,17 @@ impl MemoryStore {
     /// An empty store. Needs no runtime.
     #[must_use]
     pub fn new(config: MemoryConfig) -> Self {
-        Self(Arc::new(Swept::new(Sessions::new(config.limits), config.sweep_interval)))
+        Self::over(Sessions::new(config.limits), config.sweep_interval)
+    }
+
+    /// An empty store that tells `observer` of the sessions that it frees after they expired. Needs no runtime.
+    #[must_use]
+    pub fn observed(config: MemoryConfig, observer: Arc<dyn Observer>) -> Self {
+        Self::over(Sessions::new(config.limits).observed(observer), config.sweep_interval)
+    }
+
+    fn over(sessions: Sessions, sweep_interval: Duration) -> Self {
+        Self(Arc::new(Swept::new(sessions, sweep_interval)))
     }
 
     /// How many sessions are in memory, those included that have expired and were not swept yet.

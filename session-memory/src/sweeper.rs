@@ -18,7 +18,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// The task is spawned by whoever needs it and finds none, so that making a store needs no runtime. It holds the
 /// sessions only while it works on a slice of them.
-#[derive(Debug)]
 pub(crate) struct Swept {
     pub(crate) sessions: Sessions,
     interval: Duration,

@@ -1,0 +1,12 @@
+//! Clients of both protocol eras at once, each library as its users have it, on the `everything` example: nobody counts
+//! in another's session, over stdio and HTTP, in memory and in Redis.
+
+mod client;
+mod everything;
+mod library;
+mod site;
+
+mod counting;
+mod handles;
+mod refusals;
+mod tools;

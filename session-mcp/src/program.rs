@@ -107,7 +107,8 @@ impl Program {
                 said = format!("{said}: {cause}");
             }
         }
-        eprintln!("{}: {said}", self.name);
+        // A parser's message can have several lines.
+        eprintln!("{}: {}", self.name, said.lines().collect::<Vec<_>>().join(": "));
         ExitCode::from(code)
     }
 }
@@ -140,7 +141,9 @@ async fn serve<H: ServerHandler + Clone>(
     handler: impl FnOnce(SessionTools) -> H,
 ) -> Result<(), Failed> {
     let shutdown = shutdown::requested().map_err(|error| Failed::Running(error.into()))?;
-    notice::log(config);
+    for notice in notice::notices(config) {
+        tracing::warn!("{notice}");
+    }
     match config.http {
         None => serve_stdio(config, handler, shutdown).await?,
         Some(address) => serve_http(listen(address).await?, config, handler, shutdown).await?,

@@ -1,25 +1,38 @@
-//! What the log says of settings that do less than they seem to, or more.
+//! What the log says of settings that do less than they seem to.
 
 use std::net::SocketAddr;
 
 use crate::config::Config;
 
-/// Warns of settings without an effect, and of a server that others can reach but should not, or not like this.
-pub(super) fn log(config: &Config) {
-    for key in idle_keys(config) {
-        let transport = if config.http.is_some() { "over HTTP" } else { "over stdio" };
-        tracing::warn!("`{key}` has no effect {transport}");
-    }
-    if config.http.is_some_and(is_open) {
-        if config.allowed_hosts == Config::default().allowed_hosts {
-            tracing::warn!("others can connect, but only requests for localhost are served; see --allowed-host");
-        }
-        if config.tokens.is_none() {
-            tracing::warn!(
-                "others can connect and need not say who they are; see --tokens, and --help for how to make one"
-            );
-        }
-    }
+/// What to warn of: settings without an effect, and a server that others can reach but not use, or use but should not.
+pub(super) fn notices(config: &Config) -> Vec<String> {
+    let default = Config::default();
+    let Some(address) = config.http else {
+        let of_http = [
+            ("allowed_hosts", config.allowed_hosts != default.allowed_hosts),
+            ("allowed_origins", config.allowed_origins != default.allowed_origins),
+            ("body_limit", config.body_limit != default.body_limit),
+            ("require_principal", config.require_principal),
+            ("handle_header", config.handle_header),
+        ];
+        let set = of_http.into_iter().filter(|(_, is_set)| *is_set);
+        return set.map(|(key, _)| format!("`{key}` has no effect over stdio; it is for `http`")).collect();
+    };
+    let warnings = [
+        (
+            config.local_principal.is_some(),
+            "`local_principal` has no effect over HTTP; give callers tokens, see --tokens",
+        ),
+        (
+            is_open(address) && config.allowed_hosts == default.allowed_hosts,
+            "others can connect, but only requests for localhost are served; see --allowed-host",
+        ),
+        (
+            is_open(address) && config.tokens.is_none(),
+            "others can connect and need not say who they are; see --tokens, and --help for how to make a token",
+        ),
+    ];
+    warnings.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_owned()).collect()
 }
 
 /// Whether others than the programs of this machine can connect.
@@ -27,17 +40,52 @@ fn is_open(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 
-/// The keys that are set for the other way to serve.
-fn idle_keys(config: &Config) -> Vec<&'static str> {
-    let default = Config::default();
-    let of_http = [
-        ("allowed_hosts", config.allowed_hosts != default.allowed_hosts),
-        ("allowed_origins", config.allowed_origins != default.allowed_origins),
-        ("body_limit", config.body_limit != default.body_limit),
-        ("require_principal", config.require_principal),
-        ("handle_header", config.handle_header),
-    ];
-    let of_stdio = [("local_principal", config.local_principal.is_some())];
-    let idle = if config.http.is_some() { &of_stdio[..] } else { &of_http };
-    idle.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect()
+#[cfg(test)]
+mod tests {
+    use crate::principal::Principal;
+
+    use super::*;
+
+    fn at(address: &str) -> Config {
+        Config { http: Some(address.parse().expect("an address")), ..Config::default() }
+    }
+
+    fn assert_named(config: &Config, words: &[&str]) {
+        let notices = notices(config);
+        assert_eq!(notices.len(), words.len(), "{notices:?}");
+        assert!(notices.iter().zip(words).all(|(notice, word)| notice.contains(word)), "{notices:?}");
+    }
+
+    #[test]
+    fn what_has_its_effect_is_not_spoken_of() {
+        assert_named(&Config::default(), &[]);
+        for address in ["127.0.0.1:8787", "[::1]:8787", "[::ffff:127.0.0.1]:8787"] {
+            assert_named(&at(address), &[]);
+        }
+        let careful =
+            Config { tokens: Some("tokens.toml".into()), allowed_hosts: vec!["*".to_owned()], ..at("0.0.0.0:1") };
+        assert_named(&careful, &[]);
+    }
+
+    #[test]
+    fn a_server_that_others_reach_is_warned_of() {
+        for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:8787"] {
+            assert_named(&at(address), &["--allowed-host", "--tokens"]);
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_other_transport_is_named() {
+        let local_principal = Some(Principal::new("https://issuer.example", "alice"));
+        assert_named(&Config { local_principal, ..at("127.0.0.1:1") }, &["`local_principal`"]);
+        assert_named(&Config { local_principal, ..Config::default() }, &[]);
+        let of_http = Config {
+            allowed_hosts: vec!["*".to_owned()],
+            body_limit: 1,
+            require_principal: true,
+            handle_header: true,
+            ..Config::default()
+        };
+        assert_named(&of_http, &["`allowed_hosts`", "`body_limit`", "`require_principal`", "`handle_header`"]);
+    }
 }

@@ -3,6 +3,7 @@
 mod common;
 
 mod extractor;
+mod handles;
 mod http;
 mod resolution;
 mod tools;

@@ -84,7 +84,8 @@ impl SessionError {
             ) => "invalid_argument",
             Self::Manager(Error::Store(StoreError::OwnerRequired)) => "principal_required",
             Self::Handles { .. } | Self::Manager(Error::Store(StoreError::Quota(_))) => "quota",
-            Self::Manager(Error::Decode { .. }) => "wrong_type",
+            Self::Manager(Error::Decode { .. } | Error::Upgrade { .. }) => "wrong_type",
+            Self::Manager(Error::NewerVersion { .. }) => "newer_version",
             Self::Manager(Error::Store(StoreError::ReadOnly)) => "read_only",
             Self::Manager(Error::Store(StoreError::Conflict)) => "conflict",
             Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => "unavailable",
@@ -114,7 +115,7 @@ impl SessionError {
             Self::Manager(Error::Store(StoreError::Quota(quota))) => {
                 matches!(quota, Sessions { .. } | SessionsPerPrincipal { .. } | CreationRate { .. })
             }
-            error => matches!(error.code(), "unavailable" | "full" | "internal"),
+            error => matches!(error.code(), "unavailable" | "full" | "newer_version" | "internal"),
         }
     }
 

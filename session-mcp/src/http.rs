@@ -109,8 +109,15 @@ impl Endpoint {
         Ok(Self { router, calls, streams })
     }
 
-    /// The routes, to be merged into a larger application. Who serves them has to end them too: see
-    /// [`drain`](Self::drain).
+    /// Puts the routes into a larger application, or layers around them, such as the one that says which
+    /// [`Principal`](crate::Principal) calls.
+    #[must_use]
+    pub fn map_router(mut self, map: impl FnOnce(Router) -> Router) -> Self {
+        self.router = map(self.router);
+        self
+    }
+
+    /// The routes, for an application that serves them by itself. It has to end them too: see [`drain`](Self::drain).
     pub fn router(&self) -> Router {
         self.router.clone()
     }

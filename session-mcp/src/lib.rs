@@ -18,6 +18,9 @@ mod with_sessions;
 mod server;
 mod tools;
 
+#[cfg(feature = "memory")]
+mod testing;
+
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "server")]
@@ -47,6 +50,8 @@ pub use session::Session;
 pub use source::Source;
 #[cfg(feature = "stdio")]
 pub use stdio::{serve_connection, serve_stdio};
+#[cfg(feature = "memory")]
+pub use testing::TestSession;
 pub use timer::TokioTimer;
 #[cfg(feature = "http")]
 pub use tokens::{InvalidTokens, Tokens, UnusableTokens};

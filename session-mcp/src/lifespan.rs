@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::{BoxError, Error, InvalidLifetime, SessionManager, SessionStore};
+use session_core::{BoxError, Error, Event, InvalidLifetime, Observer, SessionManager, SessionStore};
 
 use crate::config::Config;
 use crate::timer::TokioTimer;
@@ -26,7 +26,7 @@ use crate::tools::{Durability, SessionTools};
 #[derive(Debug)]
 pub struct Lifespan {
     sessions: Arc<SessionManager>,
-    durability: Durability,
+    tools: SessionTools,
 }
 
 impl Lifespan {
@@ -39,6 +39,16 @@ impl Lifespan {
     ///
     /// [`StartError`] says what to change, in the configuration or at the servers.
     pub async fn begin(config: &Config) -> Result<Self, StartError> {
+        Self::observed(config, Arc::new(|_: &Event| {})).await
+    }
+
+    /// As [`begin`](Self::begin), and tells `observer` what becomes of sessions; [`Observer`] says how far one can rely
+    /// on that.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    pub async fn observed(config: &Config, observer: Arc<dyn Observer>) -> Result<Self, StartError> {
         let lifetimes = config.lifetimes()?;
         let limits = [
             ("limits.sessions", config.limits.sessions == 0),
@@ -53,11 +63,14 @@ impl Lifespan {
         if config.handle_header && !config.require_principal && config.tokens.is_none() {
             return Err(StartError::HandleHeader);
         }
-        let (store, durability) = store(config).await?;
-        let sessions =
-            SessionManager::new(store, Arc::new(TokioTimer)).with_lifetimes(lifetimes).with_grace(config.drain_timeout);
+        let (store, durability) = store(config, &observer).await?;
+        let sessions = SessionManager::new(store, Arc::new(TokioTimer))
+            .with_lifetimes(lifetimes)
+            .with_grace(config.drain_timeout)
+            .with_observer(move |event: &Event| observer.observe(event));
         sessions.start().await.map_err(StartError::Manager)?;
-        Ok(Self { sessions: Arc::new(sessions), durability })
+        let tools = SessionTools::new(lifetimes, durability).with_handle_header(config.handle_header);
+        Ok(Self { sessions: Arc::new(sessions), tools })
     }
 
     /// The running manager.
@@ -66,10 +79,10 @@ impl Lifespan {
         Arc::clone(&self.sessions)
     }
 
-    /// The session tools that suit this store.
+    /// The session tools that suit this configuration.
     #[must_use]
     pub fn tools(&self) -> SessionTools {
-        SessionTools::new(self.sessions.lifetimes(), self.durability)
+        self.tools.clone()
     }
 
     /// Makes this the manager of the process, unless that has one; see [`SessionManager::global`].
@@ -146,10 +159,10 @@ pub enum StartError {
 type Store = (Arc<dyn SessionStore>, Durability);
 
 #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "nothing to connect to in this build"))]
-async fn store(config: &Config) -> Result<Store, StartError> {
+async fn store(config: &Config, observer: &Arc<dyn Observer>) -> Result<Store, StartError> {
     match config.store.form() {
         #[cfg(feature = "memory")]
-        "memory" => Ok(memory(config)),
+        "memory" => Ok(memory(config, Arc::clone(observer))),
         #[cfg(not(feature = "memory"))]
         "memory" => Err(StartError::NoStore { form: "memory".to_owned(), feature: "memory" }),
         #[cfg(feature = "redis")]
@@ -160,7 +173,7 @@ async fn store(config: &Config) -> Result<Store, StartError> {
 }
 
 #[cfg(feature = "memory")]
-fn memory(config: &Config) -> Store {
+fn memory(config: &Config, observer: Arc<dyn Observer>) -> Store {
     use session_memory::{MemoryConfig, MemoryStore};
 
     #[cfg(feature = "redis")]
@@ -168,7 +181,7 @@ fn memory(config: &Config) -> Store {
         tracing::warn!("the keys of `redis` have no effect, because the store is `memory`");
     }
     let memory = MemoryConfig { limits: (&config.limits).into(), sweep_interval: config.sweep_interval };
-    (Arc::new(MemoryStore::new(memory)), Durability::Process)
+    (Arc::new(MemoryStore::observed(memory, observer)), Durability::Process)
 }
 
 #[cfg(feature = "redis")]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
     Change, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
-    SessionManager, SessionName, StoreError, Text, Timestamp, Updated,
+    SessionManager, SessionName, StateKey, StoreError, Text, Timestamp, Updated,
 };
 
 use crate::error::SessionError;
@@ -137,6 +137,37 @@ impl Session {
         self.explain(self.0.sessions.update_with(&self.key()?, name, next).await).await
     }
 
+    /// Reads the value of a typed key. `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::read`]: a newer version than the key's is refused.
+    pub async fn read<K: StateKey>(&self) -> Result<Option<K::Value>, SessionError> {
+        self.explain(self.0.sessions.read::<K>(&self.key()?).await).await
+    }
+
+    /// Keeps the value of a typed key.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::write`]: a newer version than the key's stays.
+    pub async fn write<K: StateKey>(&self, value: &K::Value) -> Result<Updated, SessionError> {
+        self.explain(self.0.sessions.write::<K>(&self.key()?, value).await).await
+    }
+
+    /// Replaces the value of a typed key by what `next` makes of it, as [`update_with`](Self::update_with) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionManager::modify`]: a newer version than the key's stays.
+    pub async fn modify<K, F>(&self, next: F) -> Result<K::Value, SessionError>
+    where
+        K: StateKey,
+        F: FnMut(Option<K::Value>) -> K::Value + Send,
+    {
+        self.explain(self.0.sessions.modify::<K, F>(&self.key()?, next).await).await
+    }
+
     /// The directory the session works in, if it was set.
     ///
     /// # Errors
@@ -200,13 +231,17 @@ impl Session {
     /// Gives the session another name, which may be handed to the model: its first one belongs to the transport.
     /// Applies `change` in the same step.
     pub(crate) async fn promote(&self, change: Change) -> Result<(SessionName, Updated), SessionError> {
-        let name = SessionName::mint_for(self.key()?.locator());
-        match self.update(change.grant(&name, NewGrant::new(Mode::ReadWrite))).await {
-            Ok(updated) => Ok((name, updated)),
-            Err(SessionError::Manager(Error::Store(StoreError::Quota(Quota::Grants { max })))) => {
-                Err(SessionError::Handles { max })
-            }
-            Err(error) => Err(error),
+        let sessions = &self.0.sessions;
+        let promoted = match self.found()? {
+            Found::Own(locator) => sessions.resume(&self.0.owner, *locator, change).await.map(|resumed| {
+                let session = resumed.session;
+                (resumed.name, Updated::new(session.version, session.loaded_at(), session.expires_at()))
+            }),
+            _ => sessions.promote(&self.key()?, NewGrant::new(Mode::ReadWrite), change).await,
+        };
+        match promoted {
+            Err(Error::Store(StoreError::Quota(Quota::Grants { max }))) => Err(SessionError::Handles { max }),
+            promoted => self.explain(promoted).await,
         }
     }
 

@@ -4,6 +4,10 @@ mod common;
 
 mod extractor;
 mod handles;
+mod hostile;
 mod http;
+mod mine;
+mod owners;
 mod resolution;
+mod streams;
 mod tools;

@@ -12,15 +12,27 @@ use super::Server;
 pub(crate) struct Legacy {
     pub(crate) id: String,
     url: String,
+    /// Who it says that it is, to a server that believes it.
+    subject: Option<&'static str>,
     last_request: AtomicU64,
 }
 
 impl Legacy {
     pub(crate) async fn connect(server: &Server) -> Self {
-        let response = post(&server.url, &initialize()).send().await.expect("the server answers");
+        Self::connect_as(server, None).await
+    }
+
+    pub(crate) async fn connect_as(server: &Server, subject: Option<&'static str>) -> Self {
+        let request = said_by(subject, post(&server.url, &initialize()));
+        let response = request.send().await.expect("the server answers");
         assert_eq!(response.status(), StatusCode::OK);
         let id = response.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
-        Self { id, url: server.url.clone(), last_request: AtomicU64::new(0) }
+        Self { id, url: server.url.clone(), subject, last_request: AtomicU64::new(0) }
+    }
+
+    /// The same session in somebody else's hands.
+    pub(crate) fn turned(&self, subject: Option<&'static str>) -> Self {
+        Self { id: self.id.clone(), url: self.url.clone(), subject, last_request: AtomicU64::new(0) }
     }
 
     /// The result of a tool.
@@ -37,13 +49,13 @@ impl Legacy {
     pub(crate) async fn send(&self, method: &str, params: Value) -> Response {
         let id = self.last_request.fetch_add(1, Ordering::Relaxed) + 1;
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let request = post(&self.url, &message).header("mcp-session-id", &self.id);
+        let request = said_by(self.subject, post(&self.url, &message)).header("mcp-session-id", &self.id);
         request.header("mcp-protocol-version", "2025-11-25").send().await.expect("the server answers")
     }
 
     pub(crate) async fn delete(&self) -> StatusCode {
-        let request = Client::new().delete(&self.url).header("mcp-session-id", &self.id);
-        request.send().await.expect("the server answers").status()
+        let request = said_by(self.subject, Client::new().delete(&self.url));
+        request.header("mcp-session-id", &self.id).send().await.expect("the server answers").status()
     }
 }
 
@@ -54,11 +66,13 @@ pub(crate) struct Modern {
     pub(crate) stray_id: Option<String>,
     /// What the requests say that they speak.
     pub(crate) version: &'static str,
+    /// Who they say that it is, to a server that believes it.
+    pub(crate) subject: Option<&'static str>,
 }
 
 impl Modern {
     pub(crate) fn of(server: &Server) -> Self {
-        Self { url: server.url.clone(), stray_id: None, version: "2026-07-28" }
+        Self { url: server.url.clone(), stray_id: None, version: "2026-07-28", subject: None }
     }
 
     /// The result of a tool.
@@ -68,7 +82,11 @@ impl Modern {
     }
 
     /// The whole answer to a request.
-    pub(crate) async fn request(&self, method: &str, name: Option<&str>, mut params: Value) -> Value {
+    pub(crate) async fn request(&self, method: &str, name: Option<&str>, params: Value) -> Value {
+        json(self.send(method, name, params).await).await
+    }
+
+    pub(crate) async fn send(&self, method: &str, name: Option<&str>, mut params: Value) -> Response {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": self.version,
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
@@ -83,8 +101,12 @@ impl Modern {
         if let Some(id) = &self.stray_id {
             request = request.header("mcp-session-id", id);
         }
-        json(request.send().await.expect("the server answers")).await
+        said_by(self.subject, request).send().await.expect("the server answers")
     }
+}
+
+fn said_by(subject: Option<&str>, request: RequestBuilder) -> RequestBuilder {
+    subject.into_iter().fold(request, |request, subject| request.header("x-subject", subject))
 }
 
 /// A POST as every client sends it.

@@ -6,6 +6,7 @@ mod probe;
 
 use std::sync::Arc;
 
+use axum::Router;
 use session_core::{Lifetimes, SessionManager, SessionStore};
 use session_mcp::{Config, Durability, Endpoint, SessionTools, TokioTimer};
 use session_memory::{MemoryConfig, MemoryStore};
@@ -36,9 +37,19 @@ impl Server {
     }
 
     pub(crate) async fn over(store: Arc<dyn SessionStore>, config: &Config) -> Self {
+        Self::serve(store, config, |router| router).await
+    }
+
+    /// Serves within an application's layers.
+    pub(crate) async fn layered(config: &Config, layers: impl FnOnce(Router) -> Router) -> Self {
+        Self::serve(Arc::new(MemoryStore::new(MemoryConfig::default())), config, layers).await
+    }
+
+    async fn serve(store: Arc<dyn SessionStore>, config: &Config, layers: impl FnOnce(Router) -> Router) -> Self {
         let sessions = manager(store, config.lifetimes().expect("the test's lifetimes are valid")).await;
         let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
-        let endpoint = Endpoint::new(move || Probe::new(&tools), Arc::clone(&sessions), config).expect("valid");
+        let endpoint =
+            Endpoint::new(move || Probe::new(&tools), Arc::clone(&sessions), config).expect("valid").map_router(layers);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
         let url = format!("http://{}/mcp", listener.local_addr().expect("it is bound"));
         let (shutdown, asked) = oneshot::channel();

@@ -1,0 +1,113 @@
+//! Whose a session is.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use session_core::{Expired, Lifetimes, Owner};
+use session_mcp::{Config, Principal, SessionError, TestSession};
+
+use crate::common::{Legacy, Modern, Server};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// The application's own authentication: whoever says who they are is believed.
+async fn identify(mut request: Request, next: Next) -> Response {
+    if let Some(subject) = request.headers().get("x-subject").cloned() {
+        let principal = Principal::new("https://issuer.example", subject.to_str().expect("visible ASCII"));
+        request.extensions_mut().insert(principal);
+    }
+    next.run(request).await
+}
+
+async fn server(config: &Config) -> Server {
+    Server::layered(config, |router| router.layer(from_fn(identify))).await
+}
+
+fn modern(server: &Server, subject: &'static str) -> Modern {
+    Modern { subject: Some(subject), ..Modern::of(server) }
+}
+
+fn error(result: &Value) -> &str {
+    result["structuredContent"]["error"].as_str().unwrap_or_else(|| panic!("no error: {result}"))
+}
+
+#[tokio::test]
+async fn a_session_is_the_principals_who_opened_it() {
+    let server = server(&Config::default()).await;
+    let (alice, bob, nobody) = (modern(&server, "alice"), modern(&server, "bob"), Modern::of(&server));
+    for (opener, others) in [(&alice, [&bob, &nobody]), (&nobody, [&alice, &bob])] {
+        let opened = opener.call("open_session", json!({})).await;
+        let handle = &opened["structuredContent"]["session"];
+        let set = json!({ "session": handle, "name": "n", "value": 1 });
+        assert_ne!(opener.call("set_state", set.clone()).await["isError"], true);
+        let refused = [others[0].call("set_state", set.clone()).await, others[1].call("set_state", set).await];
+        assert_eq!(error(&refused[0]), "not_found");
+        assert_eq!(refused[0], refused[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_principal_that_changes_within_a_session_is_refused() {
+    let server = server(&Config::default()).await;
+    let alice = Legacy::connect_as(&server, Some("alice")).await;
+    assert_eq!(alice.send("tools/list", json!({})).await.status(), StatusCode::OK);
+    for other in [Some("bob"), None] {
+        let turned = alice.turned(other);
+        assert_eq!(turned.send("tools/list", json!({})).await.status(), StatusCode::NOT_FOUND, "{other:?}");
+        assert_eq!(turned.delete().await, StatusCode::NOT_FOUND, "{other:?}");
+    }
+    assert_eq!(alice.send("tools/list", json!({})).await.status(), StatusCode::OK, "hers is as it was");
+    let nobody = Legacy::connect(&server).await;
+    let turned = nobody.turned(Some("alice"));
+    assert_eq!(turned.send("tools/list", json!({})).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(alice.delete().await, StatusCode::NO_CONTENT);
+    assert_eq!(alice.delete().await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn where_a_principal_is_required_nobody_else_is_served() {
+    let server = server(&Config { require_principal: true, ..Config::default() }).await;
+    let refused = Modern::of(&server).send("tools/list", None, json!({})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    let served = modern(&server, "alice").send("tools/list", None, json!({})).await;
+    assert_eq!(served.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_expired_session_says_by_which_limit() {
+    let alice = Principal::new("https://issuer.example", "alice");
+    let test = TestSession::open_for(alice).await.expect("nothing is in the way");
+    tokio::time::advance(Lifetimes::DEFAULT_IDLE).await;
+    let idle = test.session().load().await.expect_err("it expired");
+    assert!(matches!(idle, SessionError::Expired { by: Expired::Idle }), "{idle:?}");
+    assert_eq!(idle.code(), "expired");
+    assert!(idle.to_string().contains("idle timeout") && idle.to_string().contains("`open_session`"), "{idle}");
+
+    let test = test.another_for(alice).await.expect("nothing is in the way");
+    let ends_at = test.session().ends_at().await.expect("it is live");
+    for _ in 0..7 {
+        tokio::time::advance(Lifetimes::DEFAULT_IDLE - HOUR).await;
+        test.session().load().await.expect("it is used often enough");
+    }
+    tokio::time::advance(Lifetimes::DEFAULT_IDLE - HOUR).await;
+    let absolute = test.session().set("name", &1).await.expect_err("it expired");
+    assert!(matches!(absolute, SessionError::Expired { by: Expired::Absolute(at) } if at == ends_at), "{absolute:?}");
+    assert!(absolute.to_string().contains("absolute lifetime at "), "{absolute}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_ended_and_what_is_nobodys_is_just_not_there() {
+    let alice = TestSession::open_for(Principal::new("https://issuer.example", "alice")).await.expect("it opens");
+    alice.session().end().await.expect("it is live");
+    let nobody = alice.another_for(Owner::Anonymous).await.expect("it opens");
+    tokio::time::advance(Lifetimes::DEFAULT_IDLE).await;
+    for test in [alice, nobody] {
+        let absent = test.session().load().await.expect_err("it has gone");
+        assert!(matches!(absent, SessionError::NotFound), "{absent:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Streams that stay open, on a clock that is paused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, Response, StatusCode};
+use futures_util::StreamExt as _;
+use serde_json::json;
+use session_core::{Change, Lifetimes, SessionKey, SessionName};
+use session_mcp::{Config, Durability, Endpoint, SessionServer, SessionTools};
+use session_memory::MemoryStore;
+use tower::ServiceExt as _;
+
+use crate::common::manager;
+
+/// A client of 2025-11-25 that reaches its server without a network, which no paused clock could wait for.
+struct Client {
+    router: Router,
+    id: String,
+}
+
+impl Client {
+    async fn connect(router: Router) -> Self {
+        let mut client = Self { router, id: String::new() };
+        let info = json!({ "name": "test", "version": "1" });
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
+        let answer = client.post("initialize", params).await;
+        client.id = answer.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
+        client
+    }
+
+    async fn post(&self, method: &str, params: serde_json::Value) -> Response<Body> {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.send(Method::POST, message.to_string()).await
+    }
+
+    async fn send(&self, method: Method, body: String) -> Response<Body> {
+        let accept = if method == Method::GET { "text/event-stream" } else { "application/json, text/event-stream" };
+        let mut request = Request::builder().method(method).uri("/mcp").header("host", "localhost");
+        request = request.header("accept", accept).header("content-type", "application/json");
+        if !self.id.is_empty() {
+            request = request.header("mcp-session-id", &self.id).header("mcp-protocol-version", "2025-11-25");
+        }
+        let request = request.body(Body::from(body)).expect("a request");
+        self.router.clone().oneshot(request).await.expect("it answers")
+    }
+
+    async fn listen(&self) -> Response<Body> {
+        let stream = self.send(Method::GET, String::new()).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        stream
+    }
+
+    async fn is_there(&self) -> bool {
+        let answer = self.post("tools/list", json!({})).await;
+        let status = answer.status();
+        to_bytes(answer.into_body(), usize::MAX).await.expect("it has an end");
+        status == StatusCode::OK
+    }
+}
+
+async fn serve() -> (Router, Arc<session_core::SessionManager>) {
+    let sessions = manager(Arc::new(MemoryStore::default()), Lifetimes::default()).await;
+    let server = SessionServer::new(&SessionTools::new(sessions.lifetimes(), Durability::Process));
+    let endpoint = Endpoint::new(move || server.clone(), Arc::clone(&sessions), &Config::default()).expect("valid");
+    (endpoint.router(), sessions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_stream_keeps_its_session_and_no_other_from_idling_out() {
+    let (router, _sessions) = serve().await;
+    let (listening, silent) = (Client::connect(router.clone()).await, Client::connect(router).await);
+    let stream = listening.listen().await;
+    tokio::time::sleep(Lifetimes::DEFAULT_IDLE * 3).await;
+    assert!(listening.is_there().await);
+    assert!(!silent.is_there().await);
+    drop(stream);
+    tokio::time::sleep(Lifetimes::DEFAULT_IDLE + Duration::from_secs(1)).await;
+    assert!(!listening.is_there().await, "the stream has gone, and with it what kept the session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_session() {
+    let (router, sessions) = serve().await;
+    let client = Client::connect(router).await;
+    let mut stream = client.listen().await.into_body().into_data_stream();
+    let name: SessionName = client.id.parse().expect("a name");
+    let key = SessionKey::by_name(session_core::Owner::Anonymous, &name);
+    sessions.update(&key, Change::new()).await.expect("it is live");
+    assert!(sessions.end(&key).await.expect("the store works"));
+    let ended = async { while stream.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(11), ended).await.expect("it ends within a heartbeat");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_stream_does_not_outlive_the_absolute_lifetime() {
+    let (router, _sessions) = serve().await;
+    let client = Client::connect(router).await;
+    let stream = client.listen().await;
+    // The stream's own sign of life does not know a paused clock, and is not listened to meanwhile.
+    tokio::time::sleep(Lifetimes::DEFAULT_ABSOLUTE + Duration::from_secs(11)).await;
+    let mut rest = stream.into_body().into_data_stream();
+    let ended = async { while rest.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(1), ended).await.expect("it ended with the session");
+    assert!(!client.is_there().await);
+}

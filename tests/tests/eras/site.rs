@@ -13,8 +13,9 @@ use tempfile::TempDir;
 
 use crate::everything::everything;
 
-/// What a client starts over stdio: the server, whose standard output and exit status are written down on the way.
-const RECORDED: &str = r#"{ "$@"; echo $? >"$0/$$.status"; } | tee "$0/$$.stdout""#;
+/// What a client starts over stdio: the server, whose standard output and exit status are written down on the way, also
+/// if the client loses its patience.
+const RECORDED: &str = r#"trap '' TERM; { "$@"; echo $? >"$0/$$.status"; } | tee "$0/$$.stdout""#;
 
 /// Where sessions are kept.
 #[derive(Debug)]
@@ -109,12 +110,10 @@ impl Site {
                     (statuses.len() == servers.len() && !statuses.contains(&String::new())).then_some(statuses)
                 });
                 assert_eq!(statuses.await, vec!["0\n"; servers.len()], "every server ends well");
-                servers.iter().flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>()).for_each(
-                    |line| {
-                        let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-                        assert_eq!(message["jsonrpc"], "2.0", "no message of the protocol: {line}");
-                    },
-                );
+                for line in servers.iter().map(|path| read(path)).collect::<String>().lines() {
+                    let message: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+                    assert_eq!(message["jsonrpc"], "2.0", "no message of the protocol: {line}");
+                }
             }
         }
     }

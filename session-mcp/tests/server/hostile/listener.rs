@@ -22,6 +22,8 @@ pub(super) fn listen() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     let log = LOG.get_or_init(|| Log(Mutex::new(String::new())));
     tracing::subscriber::set_global_default(Listener(log)).unwrap_or_default();
+    tracing::trace!("a test listens");
+    assert!(log.said("a test listens"), "somebody else listens");
     log
 }
 

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, JsonObject};
 use rmcp::{ErrorData, ServerHandler, ServiceExt as _, tool, tool_handler, tool_router};
 use serde_json::{Value, json};
@@ -36,31 +37,31 @@ fn everything(is_error: bool) -> CallToolResult {
 #[tool_router]
 impl Author {
     #[tool(description = "Answers")]
-    fn answers(&self) -> CallToolResult {
+    async fn answers(&self) -> CallToolResult {
         everything(false)
     }
 
     #[tool(description = "Answers that it failed")]
-    fn fails(&self) -> CallToolResult {
+    async fn fails(&self) -> CallToolResult {
         everything(true)
     }
 
     #[tool(description = "Answers neither")]
-    fn leaves_it_open(&self) -> CallToolResult {
+    async fn leaves_it_open(&self) -> CallToolResult {
         let mut result = everything(false);
         result.is_error = None;
         result
     }
 
     #[tool(description = "Refuses by an error of the protocol")]
-    fn refuses(&self) -> Result<String, ErrorData> {
+    async fn refuses(&self) -> Result<String, ErrorData> {
         let data: Value = json!({ "why": [1, "é"], "sessions": { "error": "theirs" } });
         Err(ErrorData::new(ErrorCode(-32_099), "no", Some(data)))
     }
 
     #[tool(description = "Answers what it was asked")]
-    fn echoes(&self, arguments: rmcp::handler::server::wrapper::Parameters<JsonObject>) -> CallToolResult {
-        CallToolResult::structured(arguments.0.into())
+    async fn echoes(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        CallToolResult::structured(arguments.into())
     }
 }
 

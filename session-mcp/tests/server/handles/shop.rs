@@ -66,22 +66,22 @@ impl Shop {
     }
 
     #[tool(description = "Has nothing to do with sessions")]
-    fn plain(&self) -> String {
+    async fn plain(&self) -> String {
         "plain".to_owned()
     }
 
     #[tool(description = "Tells of a lesson")]
-    fn of_its_own(&self, Parameters(of): Parameters<OfItsOwn>) -> String {
+    async fn of_its_own(&self, Parameters(of): Parameters<OfItsOwn>) -> String {
         format!("lesson {}", of.session)
     }
 
     #[tool(description = "Tells which handle came as a header")]
-    fn header(&self, Extension(request): Extension<Parts>) -> String {
+    async fn header(&self, Extension(request): Extension<Parts>) -> String {
         header_of(&request)
     }
 
     #[tool(description = "Tells which handle came as a header")]
-    fn header_in_session(&self, Extension(request): Extension<Parts>, _: Parameters<InSession>) -> String {
+    async fn header_in_session(&self, Extension(request): Extension<Parts>, _: Parameters<InSession>) -> String {
         header_of(&request)
     }
 }

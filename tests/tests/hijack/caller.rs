@@ -1,0 +1,186 @@
+//! Somebody with a token, who sends exactly what a test wants to send.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// A way in which a session's name reaches the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// `Mcp-Session-Id` of a call.
+    Call,
+    /// `Mcp-Session-Id` of a notification.
+    Notification,
+    /// `Mcp-Session-Id` of a GET.
+    Stream,
+    /// The same, after a stream that broke off.
+    Resume,
+    /// `Mcp-Session-Id` of a DELETE.
+    Delete,
+    /// The argument of a call that reads, on 2026-07-28.
+    Handle,
+    /// The argument of a call that writes.
+    HandleToWrite,
+    /// The argument of a call that ends.
+    HandleToEnd,
+    /// The argument of `open_session`, which gives another handle.
+    HandleToPromote,
+    /// The argument of a call on a connection of one's own, before 2026-07-28.
+    HandleOnAConnection,
+    /// The locator within it, as the session to take up again.
+    Locator,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Call,
+        Self::Notification,
+        Self::Stream,
+        Self::Resume,
+        Self::Delete,
+        Self::Handle,
+        Self::HandleToWrite,
+        Self::HandleToEnd,
+        Self::HandleToPromote,
+        Self::HandleOnAConnection,
+        Self::Locator,
+    ];
+}
+
+/// Everything that a client gets to see, but for the date.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Said {
+    /// The `Mcp-Session-Id` that a handshake led to.
+    #[track_caller]
+    fn id(&self) -> String {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        self.headers["mcp-session-id"].to_str().expect("visible ASCII").to_owned()
+    }
+
+    /// The result of a call that succeeded.
+    #[track_caller]
+    pub(crate) fn content(&self) -> Value {
+        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: {")).next_back();
+        let text = data.map_or(self.body.clone(), |data| format!("{{{data}"));
+        let mut message: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no message: {self:?}"));
+        let mut result = message["result"].take();
+        assert_ne!(result["isError"], true, "{self:?}");
+        result["structuredContent"].take()
+    }
+}
+
+/// Somebody with a token of their own.
+pub(crate) struct Caller {
+    http: Client,
+    url: String,
+    token: Option<&'static str>,
+}
+
+impl Caller {
+    pub(crate) fn new(url: &str, token: impl Into<Option<&'static str>>) -> Self {
+        let http = Client::builder().timeout(Duration::from_secs(20)).build().expect("nothing special");
+        Self { http, url: url.to_owned(), token: token.into() }
+    }
+
+    /// Initializes a session of the earlier protocol and returns its `Mcp-Session-Id`.
+    pub(crate) async fn initialize(&self) -> String {
+        self.handshake().await.id()
+    }
+
+    async fn handshake(&self) -> Said {
+        let client = json!({ "name": "test", "version": "1" });
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+        let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        self.send(self.request(Method::POST).body(message.to_string())).await
+    }
+
+    /// Calls a tool within such a session.
+    pub(crate) async fn call_within(&self, id: &str, tool: &str, arguments: Value) -> Said {
+        let message = request("tools/call", &json!({ "name": tool, "arguments": arguments }));
+        self.send(self.legacy(Method::POST, id).body(message)).await
+    }
+
+    /// Calls a tool as of 2026-07-28.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Said {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }});
+        let head = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", tool)];
+        let request = self.request(Method::POST).body(request("tools/call", &params));
+        self.send(head.into_iter().fold(request, |request, (name, value)| request.header(name, value))).await
+    }
+
+    /// Presents a session's name.
+    pub(crate) async fn present(&self, name: &str, way: Way) -> Said {
+        let value = json!({ "session": name, "name": "mark", "value": "bob was here" });
+        match way {
+            Way::Call => self.call_within(name, "session_info", json!({})).await,
+            Way::Notification => {
+                let message = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" });
+                self.send(self.legacy(Method::POST, name).body(message.to_string())).await
+            }
+            Way::Stream => self.send(self.legacy(Method::GET, name)).await,
+            Way::Resume => self.send(self.legacy(Method::GET, name).header("last-event-id", "0")).await,
+            Way::Delete => self.send(self.legacy(Method::DELETE, name)).await,
+            Way::Handle => self.call("session_info", json!({ "session": name })).await,
+            Way::HandleToWrite => self.call("set_state", value).await,
+            Way::HandleToEnd => self.call("end_session", json!({ "session": name })).await,
+            Way::HandleToPromote => self.call("open_session", json!({ "session": name })).await,
+            Way::HandleOnAConnection => {
+                let answer = self.handshake().await;
+                if answer.status != StatusCode::OK {
+                    return answer;
+                }
+                let connection = answer.id();
+                let said = self.call_within(&connection, "set_state", value).await;
+                self.send(self.legacy(Method::DELETE, &connection)).await;
+                said
+            }
+            Way::Locator => self.call("open_session", json!({ "resume": locator(name) })).await,
+        }
+    }
+
+    /// Lists all of one's own sessions.
+    pub(crate) async fn sessions(&self) -> Vec<String> {
+        let listed = self.call("list_sessions", json!({})).await.content();
+        let locator = |session: &Value| session["locator"].as_str().expect("each has one").to_owned();
+        listed["sessions"].as_array().expect("a list").iter().map(locator).collect()
+    }
+
+    fn legacy(&self, method: Method, id: &str) -> RequestBuilder {
+        self.request(method).header("mcp-session-id", id).header("mcp-protocol-version", "2025-11-25")
+    }
+
+    fn request(&self, method: Method) -> RequestBuilder {
+        let accept = if method == Method::GET { "text/event-stream" } else { "application/json, text/event-stream" };
+        let request = self.http.request(method, &self.url).header("accept", accept);
+        let request = request.header("content-type", "application/json");
+        self.token.into_iter().fold(request, RequestBuilder::bearer_auth)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Said {
+        let answer = request.send().await.expect("the server answers");
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove("date");
+        Said { status, headers, body: answer.text().await.expect("the body is text") }
+    }
+}
+
+/// The part of a name that says which session it is, and opens nothing by itself.
+pub(crate) fn locator(name: &str) -> &str {
+    &name[4..26]
+}
+
+fn request(method: &str, params: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string()
+}

@@ -22,7 +22,7 @@ pub(crate) const LIMITS: Limits = Limits {
     sessions: 6,
     sessions_per_principal: 3,
     evict_after: Duration::from_secs(30),
-    creation_rate: Some(Rate { count: 5, per: Duration::from_secs(60) }),
+    creation_rate: Some(Rate { count: 2, per: Duration::from_secs(20) }),
     grants: 3,
     state_names: 3,
     value_bytes: 16,

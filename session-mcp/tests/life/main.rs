@@ -15,7 +15,7 @@ use self::operation::{Operation, operation};
 
 #[test]
 fn callers_have_their_own_sessions_for_as_long_as_those_live() {
-    check(64, 60);
+    check(160, 60);
 }
 
 #[test]

@@ -80,6 +80,9 @@ pub(crate) const DIRECTORIES: [&str; 3] = ["/", "/.", "/././././././././././././
 
 pub(crate) const NAMES: [&str; 5] = ["a", "b", "cart/items", "d", "e.1:x"];
 
+/// How long values are: around the limit of one, and such that several are around the limit of a session.
+const BYTES: [usize; 5] = [2, 8, 15, 16, 17];
+
 pub(crate) fn operation() -> impl Strategy<Value = Operation> {
     let directory = || weighted(0.4, 0..DIRECTORIES.len());
     prop_oneof![
@@ -117,7 +120,7 @@ fn what() -> impl Strategy<Value = What> {
         2 => (0..DIRECTORIES.len()).prop_map(What::Place),
         1 => Just(What::Where),
         2 => Just(What::Info),
-        7 => (name(), 2..19_usize).prop_map(|(name, bytes)| What::Set { name, bytes }),
+        7 => (name(), select(&BYTES[..])).prop_map(|(name, bytes)| What::Set { name, bytes }),
         4 => name().prop_map(|name| What::Get { name }),
         2 => name().prop_map(|name| What::Remove { name }),
         1 => Just(What::End),

@@ -30,7 +30,7 @@ pub enum StoreError {
     #[error("this name of the session may only read; use the name it was opened under")]
     ReadOnly,
     /// The anonymous owner asked for what only a principal has.
-    #[error("anonymous callers have no list of sessions; authenticate, or use a session's own name")]
+    #[error("only an authenticated caller has sessions of their own; authenticate, or use a session's name")]
     OwnerRequired,
     /// The cursor is not one that this store gave.
     #[error("the cursor is not one that a listing returned; list again from the beginning")]

@@ -45,7 +45,7 @@ impl Panicked {
 
 impl From<Panicked> for CallToolResponse {
     fn from(_: Panicked) -> Self {
-        let data = json!({ "error": "internal", "message": Panicked::MESSAGE });
+        let data = json!({ "error": "internal" });
         tool_error(Panicked::MESSAGE.to_owned(), data).into()
     }
 }

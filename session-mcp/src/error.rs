@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
-use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ErrorCode, JsonObject, MetaObject};
 use serde_json::{Value, json};
 use session_core::{Error, Expired, Quota, StoreError};
 
@@ -12,8 +12,8 @@ use crate::time::rfc3339;
 
 /// What a call gets instead of its session.
 ///
-/// In a tool, `?` makes it a *tool execution error*: a sentence that tells the model what to do, and beside it
-/// `{"error": …, "message": …}`, with `retry_after_ms` where trying again helps. That holds for methods that return
+/// In a tool, `?` makes it a *tool execution error*: a sentence that tells the model what to do, and for programs, in
+/// `_meta`, `"session-mcp/refusal": {"error": …}` with `retry_after_ms` where trying again helps. That holds for methods that return
 /// `Result<_, SessionError>` and, behind [`WithSessions`](crate::WithSessions), for those that return
 /// `Result<_, ErrorData>`. In a prompt or a resource it becomes a JSON-RPC error with the same data.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,7 @@ impl SessionError {
     }
 
     fn to_data(&self) -> Value {
-        let mut data = json!({ "error": self.code(), "message": self.to_string() });
+        let mut data = json!({ "error": self.code() });
         if let Some(after) = self.retry_after() {
             data["retry_after_ms"] = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).into();
         }
@@ -168,13 +168,13 @@ impl From<SessionError> for ErrorData {
     fn from(error: SessionError) -> Self {
         error.log();
         let code = if error.is_servers() { ErrorCode::INTERNAL_ERROR } else { ErrorCode::INVALID_PARAMS };
-        Self::new(code, error.to_string(), Some(json!({ MARK: error.to_data() })))
+        Self::new(code, error.to_string(), Some(json!({ REFUSAL: error.to_data() })))
     }
 }
 
 /// Turns an error that `?` made of a [`SessionError`] into the tool execution error it should be; leaves others alone.
 pub(crate) fn into_tool_answer(error: ErrorData) -> Result<CallToolResponse, ErrorData> {
-    match error.data.as_ref().and_then(|data| data.get(MARK)) {
+    match error.data.as_ref().and_then(|data| data.get(REFUSAL)) {
         Some(data) => Ok(tool_error(error.message.to_string(), data.clone()).into()),
         None => Err(error),
     }
@@ -199,10 +199,11 @@ pub(crate) fn log(error: &StoreError) {
     }
 }
 
-/// A tool execution error: a sentence for the model, data for programs.
+/// A tool execution error: a sentence for the model, data for programs. Structured content has to match the tool's output
+/// schema, which clients check of errors too.
 pub(crate) fn tool_error(message: String, data: Value) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(message)]);
-    result.structured_content = Some(data);
+    result.meta = Some(MetaObject(JsonObject::from_iter([(REFUSAL.to_owned(), data)])));
     result
 }
 
@@ -212,5 +213,5 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What a client should wait for a server that is full.
 pub(crate) const FULL: Duration = Duration::from_secs(30);
 
-/// Under which key an [`ErrorData`] carries what it was made of.
-const MARK: &str = "session";
+/// Under which key a tool execution error's `_meta`, and an [`ErrorData`]'s data, say for programs what was refused.
+const REFUSAL: &str = "session-mcp/refusal";

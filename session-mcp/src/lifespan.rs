@@ -159,6 +159,7 @@ pub enum StartError {
 type Store = (Arc<dyn SessionStore>, Durability);
 
 #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "nothing to connect to in this build"))]
+#[cfg_attr(not(feature = "memory"), expect(unused_variables, reason = "no other store tells what it frees"))]
 async fn store(config: &Config, observer: &Arc<dyn Observer>) -> Result<Store, StartError> {
     match config.store.form() {
         #[cfg(feature = "memory")]

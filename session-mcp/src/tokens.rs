@@ -87,18 +87,18 @@ impl std::str::FromStr for Tokens {
             subject: String,
         }
         let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
-        // The message alone: in full, the error quotes the line, which may hold a token by mistake.
+        // Without the parser's own words, which quote the file: it may hold a token by mistake.
         let file: File = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(1, |span| line(span.start));
-            InvalidTokens { line: at, problem: error.message().to_owned() }
+            let line = error.span().map_or(1, |span| line(span.start));
+            InvalidTokens { line, problem: NO_FORM }
         })?;
         if file.token.is_empty() {
-            return Err(InvalidTokens { line: 1, problem: NO_TOKEN.to_owned() });
+            return Err(InvalidTokens { line: 1, problem: NO_TOKEN });
         }
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
         for Entry { sha256, issuer, subject } in file.token {
-            let at = line(sha256.span().start);
-            let invalid = |problem: &str| InvalidTokens { line: at, problem: problem.to_owned() };
+            let line = line(sha256.span().start);
+            let invalid = |problem| InvalidTokens { line, problem };
             let hash = decode(sha256.as_ref()).ok_or_else(|| invalid(NO_HASH))?;
             if tokens.iter().any(|token| token.hash == hash) {
                 return Err(invalid("this token is there already; remove one of the two"));
@@ -112,6 +112,8 @@ impl std::str::FromStr for Tokens {
     }
 }
 
+const NO_FORM: &str = "a file of tokens has `[[token]]` for each, and below it `sha256`, `issuer` and `subject` and \
+                       nothing else, each a text in quotes";
 const NO_TOKEN: &str =
     "there is no `[[token]]` in it, so nobody could call; add one with `sha256`, `issuer` and `subject`";
 const NO_HASH: &str = "`sha256` must be the token's SHA-256 in 64 hexadecimal digits, as `printf %s TOKEN | sha256sum` \
@@ -131,11 +133,11 @@ impl fmt::Debug for Tokens {
 }
 
 /// A text that is no list of tokens. What is wrong with it is told without quoting it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct InvalidTokens {
     line: usize,
-    problem: String,
+    problem: &'static str,
 }
 
 /// A file of tokens that cannot be used.

@@ -101,7 +101,10 @@ async fn while_redis_is_away_calls_are_told_so_in_time_and_afterwards_all_goes_o
         let refused = replica.call(tool, arguments).await;
         assert!(begun.elapsed() < DEADLINE + MARGIN, "{tool} took {:?}", begun.elapsed());
         assert_eq!((&refused["isError"], code(&refused)), (&json!(true), "unavailable"), "{tool}: {refused}");
-        assert!(refused["structuredContent"]["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
+        assert!(
+            refused["_meta"]["session-mcp/refusal"]["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0),
+            "{refused}"
+        );
         tells_nothing_of(&redis, &refused.to_string());
     }
     for begun in [replica.initialize().await, replica.ping(&earlier_id).await] {
@@ -167,7 +170,7 @@ async fn a_full_redis_takes_nothing_new_and_serves_what_it_has() {
     {
         let refused = replica.call(tool, arguments).await;
         assert_eq!(code(&refused), "full", "{tool}: {refused}");
-        assert!(refused["structuredContent"]["retry_after_ms"].is_u64(), "{refused}");
+        assert!(refused["_meta"]["session-mcp/refusal"]["retry_after_ms"].is_u64(), "{refused}");
     }
     let begun = replica.initialize().await;
     assert_eq!(
@@ -431,7 +434,7 @@ impl Replica {
 
 /// The kind of error that a tool answered.
 fn code(answer: &Value) -> &str {
-    answer["structuredContent"]["error"].as_str().unwrap_or_default()
+    answer["_meta"]["session-mcp/refusal"]["error"].as_str().unwrap_or_default()
 }
 
 /// Clients learn neither where the store is nor what it says.

@@ -69,7 +69,7 @@ impl Stage {
             Ok(answer) | Err(answer) => answer.to_string(),
         };
         if let Ok(result) = &answer {
-            let code = &result["structuredContent"]["error"];
+            let code = &result["_meta"]["session-mcp/refusal"]["error"];
             assert!(!["internal", "unavailable", "full", "wrong_type"].iter().any(|defect| code == defect), "{code}");
         }
         let refused = answer.as_ref().map_or_else(is_ours, |result| result["isError"] == true);

@@ -117,10 +117,10 @@ impl Client {
         let mut answer: Value = serde_json::from_str(&text).expect("an answer is JSON");
         let mut result = answer["result"].take();
         let content = result["structuredContent"].take();
-        match (result["isError"].as_bool(), content["error"].as_str()) {
+        match (result["isError"].as_bool(), result["_meta"]["session-mcp/refusal"]["error"].as_str()) {
             (Some(false), _) => Answer::Done(content),
             (Some(true), Some(code)) => Answer::Refused(code.to_owned()),
-            _ => panic!("neither a success nor a tool execution error: {answer}"),
+            _ => panic!("neither a success nor a tool execution error: {result}"),
         }
     }
 

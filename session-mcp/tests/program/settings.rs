@@ -34,7 +34,7 @@ fn a_section_can_be_set_by_variables() {
     let open = request(1, "tools/call", &json!({ "name": "set_state", "arguments": { "name": "a", "value": "long" } }));
     let output = converse(program().env("SESSION_MCP_LIMITS__VALUE_BYTES", "3"), &[initialize(), open]);
     let answer = answers(&output).pop().expect("an answer");
-    assert_eq!(answer["result"]["structuredContent"]["error"], "quota", "{answer}");
+    assert_eq!(answer["result"]["_meta"]["session-mcp/refusal"]["error"], "quota", "{answer}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ async fn a_prompt_takes_its_session_in_every_place() {
         let got = legacy.request("prompts/get", asked.clone()).await;
         assert_eq!(got["result"]["messages"][0]["content"]["text"], format!("http_session {prompt}"), "{got}");
         let refused = modern.request("prompts/get", Some(prompt), asked).await;
-        assert_eq!(refused["error"]["data"]["session"]["error"], "no_session", "{refused}");
+        assert_eq!(refused["error"]["data"]["session-mcp/refusal"]["error"], "no_session", "{refused}");
     }
 }
 
@@ -111,8 +111,11 @@ async fn a_store_that_is_away_is_a_tool_error_with_a_time_to_wait() {
     ] {
         let refused = modern.call(tool, arguments).await;
         assert_eq!(refused["isError"], true, "{tool}: {refused}");
-        assert_eq!(refused["structuredContent"]["error"], "unavailable", "{tool}: {refused}");
-        assert!(refused["structuredContent"]["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "unavailable", "{tool}: {refused}");
+        assert!(
+            refused["_meta"]["session-mcp/refusal"]["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0),
+            "{refused}"
+        );
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
     }
     store.take_away(false);
@@ -132,7 +135,7 @@ async fn a_long_call_does_not_lose_its_session() {
     assert_eq!(text(&other), "done");
     tokio::time::sleep(2 * idle).await;
     let gone = modern.call("session_info", arguments).await;
-    assert_eq!(gone["structuredContent"]["error"], "not_found", "and after it the timeout holds: {gone}");
+    assert_eq!(gone["_meta"]["session-mcp/refusal"]["error"], "not_found", "and after it the timeout holds: {gone}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn refused(wire: &mut Wire, tool: &str, arguments: &str, code: &str) {
     let (shown, before) = (&arguments[..arguments.len().min(80)], information(wire).await);
     let Answer::Message(answer) = wire.call(tool, arguments).await else { panic!("no answer to {tool} {shown}") };
     assert_eq!(answer["result"]["isError"], true, "{tool} {shown}: {answer}");
-    assert_eq!(answer["result"]["structuredContent"]["error"], code, "{tool} {shown}: {answer}");
+    assert_eq!(answer["result"]["_meta"]["session-mcp/refusal"]["error"], code, "{tool} {shown}: {answer}");
     assert!(!answer.to_string().contains(CANARY), "{tool} {shown}: {answer}");
     assert_eq!(information(wire).await, before, "{tool} {shown}");
 }

@@ -269,8 +269,8 @@ async fn a_full_store_takes_nothing_new_and_serves_what_it_has() {
     ] {
         let refused = modern.call(tool, arguments).await;
         assert_eq!(refused["isError"], true, "{tool}: {refused}");
-        assert_eq!(refused["structuredContent"]["error"], "full", "{tool}: {refused}");
-        assert_eq!(refused["structuredContent"]["retry_after_ms"], 30_000, "{tool}: {refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "full", "{tool}: {refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["retry_after_ms"], 30_000, "{tool}: {refused}");
     }
     let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } } });

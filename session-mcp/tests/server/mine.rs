@@ -40,8 +40,9 @@ fn answer(mut result: Value) -> Value {
 }
 
 fn error(result: &Value) -> (&str, &str) {
-    let error = &result["structuredContent"];
-    (error["error"].as_str().unwrap_or_else(|| panic!("{result}")), error["message"].as_str().expect("a sentence"))
+    let error = &result["_meta"]["session-mcp/refusal"]["error"];
+    let text = &result["content"][0]["text"];
+    (error.as_str().unwrap_or_else(|| panic!("{result}")), text.as_str().expect("a sentence"))
 }
 
 async fn open(client: &Modern) -> (String, SessionName) {

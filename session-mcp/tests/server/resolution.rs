@@ -17,7 +17,7 @@ use crate::common::{Fragile, Legacy, Modern, Probe, Server, manager};
 
 fn error(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "{result}");
-    result["structuredContent"]["error"].as_str().expect("an error has a code")
+    result["_meta"]["session-mcp/refusal"]["error"].as_str().expect("an error has a code")
 }
 
 fn answer(result: &Value) -> &Value {
@@ -209,7 +209,10 @@ async fn a_full_server_refuses_a_connection_as_its_own_trouble() {
     let Err(ClientInitializeError::JsonRpcError(refused)) = ().serve(here).await else { panic!("it is refused") };
     assert_eq!(refused.code, ErrorCode::INTERNAL_ERROR, "{refused}");
     let data = refused.data.expect("data for programs");
-    assert_eq!((&data["session"]["error"], &data["session"]["retry_after_ms"]), (&json!("quota"), &json!(30_000)));
+    assert_eq!(
+        (&data["session-mcp/refusal"]["error"], &data["session-mcp/refusal"]["retry_after_ms"]),
+        (&json!("quota"), &json!(30_000))
+    );
     drop(serving);
 }
 
@@ -226,7 +229,7 @@ async fn the_era_is_the_requests_and_not_the_connections() {
         .expect("metadata"),
     );
     let refused = client.call_tool(modern).await.expect("no protocol error");
-    assert_eq!(refused.structured_content.expect("structured")["error"], "no_session");
+    assert_eq!(refused.meta.expect("it says why").0["session-mcp/refusal"]["error"], "no_session");
     let own = call(&client, "get_working_directory", json!({})).await;
     assert_eq!(own.structured_content.expect("structured")["source"], "connection");
 }
@@ -236,7 +239,7 @@ async fn a_connection_whose_session_ended_can_have_another() {
     let (client, _serving, sessions) = connection().await;
     call(&client, "end_session", json!({})).await;
     let refused = call(&client, "get_working_directory", json!({})).await;
-    assert_eq!(refused.structured_content.expect("structured")["error"], "not_found");
+    assert_eq!(refused.meta.expect("it says why").0["session-mcp/refusal"]["error"], "not_found");
     assert_eq!(sessions.session_count().await.expect("it runs"), 0, "nothing came back by itself");
     let opened = call(&client, "open_session", json!({ "directory": "/" })).await;
     assert_eq!(opened.structured_content.expect("structured")["source"], "connection");
@@ -270,7 +273,7 @@ async fn a_call_keeps_its_session_when_the_connection_gets_another() {
         call(&client, "end_session", json!({})).await;
         call(&client, "open_session", json!({})).await;
     });
-    let refused = slow.structured_content.expect("structured");
+    let refused = slow.meta.expect("it says why").0["session-mcp/refusal"].clone();
     assert_eq!(refused["error"], "not_found", "the call began with a session that has ended");
 }
 

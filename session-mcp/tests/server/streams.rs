@@ -23,12 +23,12 @@ struct Client {
 
 impl Client {
     async fn connect(router: Router) -> Self {
-        let mut client = Self { router, id: String::new() };
+        let nobody = Self { router, id: String::new() };
         let info = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
-        let answer = client.post("initialize", params).await;
-        client.id = answer.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
-        client
+        let answer = nobody.post("initialize", params).await;
+        let id = answer.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
+        Self { id, ..nobody }
     }
 
     async fn post(&self, method: &str, params: serde_json::Value) -> Response<Body> {

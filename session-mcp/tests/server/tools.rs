@@ -124,7 +124,10 @@ async fn a_directory_has_to_be_absolute_and_to_exist() {
     ] {
         for tool in ["set_working_directory", "open_session"] {
             let refused = modern.call(tool, json!({ "directory": path })).await;
-            assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool} {path:.20}: {refused}");
+            assert_eq!(
+                refused["_meta"]["session-mcp/refusal"]["error"], "invalid_argument",
+                "{tool} {path:.20}: {refused}"
+            );
             let said = refused["content"][0]["text"].as_str().expect("a sentence");
             assert!(said.contains("`directory`") && said.contains(why), "{said}");
         }
@@ -155,7 +158,7 @@ async fn a_handle_is_given_only_if_it_can_be_answered_with() {
     let name = session.as_str().and_then(|name| name.parse::<SessionName>().ok()).expect("a handle");
     store.refuse_loads(true);
     let refused = modern.call("open_session", json!({ "session": session, "directory": "/" })).await;
-    assert_eq!(refused["structuredContent"]["error"], "unavailable", "{refused}");
+    assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "unavailable", "{refused}");
     store.refuse_loads(false);
     let kept = server.sessions.load(&SessionKey::by_name(Owner::Anonymous, &name)).await.expect("it is there");
     assert_eq!((kept.grants.len(), &kept.working_directory), (1, &None), "nothing was granted or set");
@@ -190,7 +193,7 @@ async fn an_argument_that_a_tool_does_not_have_is_refused_by_what_it_takes() {
         assert_eq!(names, takes.iter().copied().chain(["session"]).collect(), "{tool}");
 
         let refused = modern.call(tool, json!({ "dir": "/secret", "session": session })).await;
-        assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool}: {refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "invalid_argument", "{tool}: {refused}");
         let said = refused["content"][0]["text"].as_str().expect("a sentence");
         assert!(takes.iter().chain(&["session"]).all(|name| said.contains(&format!("`{name}`"))), "{tool}: {said}");
         assert!(!refused.to_string().contains("secret") && !said.contains("`dir`"), "{tool}: {refused}");
@@ -218,7 +221,7 @@ async fn an_argument_of_another_type_is_named_and_not_repeated() {
         let mut arguments = wrong.clone();
         arguments["session"] = session.clone();
         let refused = modern.call(tool, arguments).await;
-        assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool} {wrong}: {refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "invalid_argument", "{tool} {wrong}: {refused}");
         let said = refused["content"][0]["text"].as_str().expect("a sentence");
         assert!(said.contains(&format!("the argument `{argument}` must")), "{tool} {wrong}: {said}");
         assert!(!refused.to_string().contains("42424242"), "{tool} {wrong}: {refused}");
@@ -241,7 +244,7 @@ async fn reserved_names_can_neither_be_seen_nor_spelled() {
         ("delete_state", json!({ "name": ".ours", "session": session })),
     ] {
         let refused = modern.call(tool, arguments).await;
-        assert_eq!(refused["structuredContent"]["error"], "invalid_argument", "{tool}: {refused}");
+        assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "invalid_argument", "{tool}: {refused}");
         assert!(refused.to_string().contains("the argument `name` must"), "{tool}: {refused}");
     }
 }
@@ -257,7 +260,7 @@ async fn a_value_can_be_any_json_within_the_limit() {
         assert_eq!(read["structuredContent"]["value"], value);
     }
     let refused = legacy.call("set_state", json!({ "name": "v", "value": "x".repeat(70_000) })).await;
-    assert_eq!(refused["structuredContent"]["error"], "quota", "{refused}");
+    assert_eq!(refused["_meta"]["session-mcp/refusal"]["error"], "quota", "{refused}");
     let missing = legacy.call("set_state", json!({ "name": "v" })).await;
     assert_eq!(missing["isError"], true, "a value has to be given: {missing}");
 }
@@ -271,7 +274,7 @@ async fn ending_ends_under_every_name() {
     let ended = modern.call("end_session", json!({ "session": session })).await;
     assert_eq!(ended["structuredContent"], json!({ "ended": true, "source": "handle" }));
     assert_eq!(
-        modern.call("end_session", json!({ "session": session })).await["structuredContent"]["error"],
+        modern.call("end_session", json!({ "session": session })).await["_meta"]["session-mcp/refusal"]["error"],
         "not_found"
     );
     assert_eq!(legacy.send("tools/list", json!({})).await.status(), 404);

@@ -21,7 +21,7 @@ fn callers_have_their_own_sessions_for_as_long_as_those_live() {
 #[test]
 #[ignore = "long: minutes of random operations"]
 fn callers_have_their_own_sessions_for_as_long_as_those_live_for_long() {
-    check(1_500, 120);
+    check(600, 120);
 }
 
 /// Runs random operations, and shows the shortest sequence that goes wrong.

@@ -12,8 +12,14 @@ export const installed = createRequire(new URL('../../target/clients/npm/', impo
 export function transport(StreamableHTTPClientTransport, StdioClientTransport) {
   const [target, ...args] = process.argv.slice(2);
   return target.startsWith('http://')
-    ? new StreamableHTTPClientTransport(new URL(target))
+    ? new StreamableHTTPClientTransport(new URL(target), { requestInit: { headers: headers() } })
     : new StdioClientTransport({ command: target, args });
+}
+
+/** What a request over HTTP says of its caller, if the server asks who calls. */
+function headers() {
+  const { BEARER } = process.env;
+  return BEARER ? { Authorization: `Bearer ${BEARER}` } : {};
 }
 
 /** Connects, says with `protocol()` what was agreed on, and obeys until stdin ends. */

@@ -7,7 +7,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp import MCPError
 from mcp.types import CallToolResult, ListToolsResult
 
-from driver import drive
+from driver import bearer, drive
 
 
 class AsTheOthers:
@@ -31,7 +31,7 @@ async def connect(target, on_message):
     # Without `keep_alive` the server ends with the connection.
     command = StdioTransport(command=target[0], args=target[1:], keep_alive=False)
     server = target[0] if target[0].startswith("http://") else command
-    async with Client(server, message_handler=on_message) as client:
+    async with Client(server, auth=bearer(), message_handler=on_message) as client:
         yield AsTheOthers(client), client.protocol_version
 
 

@@ -4,15 +4,20 @@ from contextlib import asynccontextmanager
 
 from mcp import ClientSession, McpError, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
-from driver import drive
+from driver import drive, headers
 
 
-def transport(target):
+@asynccontextmanager
+async def transport(target):
     if target[0].startswith("http://"):
-        return streamable_http_client(target[0])
-    return stdio_client(StdioServerParameters(command=target[0], args=target[1:]))
+        async with create_mcp_http_client(headers()) as http:
+            async with streamable_http_client(target[0], http_client=http) as streams:
+                yield streams
+    else:
+        async with stdio_client(StdioServerParameters(command=target[0], args=target[1:])) as streams:
+            yield streams
 
 
 @asynccontextmanager

@@ -34,7 +34,8 @@ impl Client {
 
     fn start(library: Library, site: &Site) -> Self {
         let mut driver = library.driver();
-        driver.args(site.target()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        driver.args(site.target()).envs(site.token().map(|token| ("BEARER", token)));
+        driver.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = driver.spawn().expect("the client's driver starts");
         let commands = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().expect("stdout was piped above")).lines();

@@ -3,10 +3,12 @@
 
 mod client;
 mod everything;
+mod in_process;
 mod library;
 mod site;
 
 mod counting;
 mod handles;
+mod mirroring;
 mod refusals;
 mod tools;

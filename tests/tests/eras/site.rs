@@ -9,13 +9,17 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use session_test_servers::{Server, eventually};
-use tempfile::TempDir;
+use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::everything::everything;
 
 /// What a client starts over stdio: the server, whose standard output and exit status are written down on the way, also
 /// if the client loses its patience.
 const RECORDED: &str = r#"trap '' TERM; { "$@"; echo $? >"$0/$$.status"; } | tee "$0/$$.stdout""#;
+
+/// What clients show to a server that asks who calls.
+const TOKEN: &str = "a-token-that-only-the-clients-have";
 
 /// Where sessions are kept.
 #[derive(Debug)]
@@ -48,8 +52,8 @@ pub(crate) struct Site {
 
 #[derive(Debug)]
 enum Door {
-    /// One server for all.
-    Http { process: Child, url: String },
+    /// One server for all, which serves everybody, or only who is in the file of tokens.
+    Http { process: Child, url: String, tokens: Option<NamedTempFile> },
     /// Each client starts its own, which leaves its records in this folder.
     Stdio(TempDir),
 }
@@ -61,14 +65,34 @@ impl Site {
     ///
     /// If it ends before it listens.
     pub(crate) fn http(store: Store) -> Self {
+        Self::listen(store, None)
+    }
+
+    /// One server for all clients, which knows them by a token and asks them to mirror a handle into a header.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    pub(crate) fn mirroring(store: Store) -> Self {
+        let mut tokens = NamedTempFile::new().expect("the system has room for a temporary file");
+        let digits = hex::encode(Sha256::digest(TOKEN));
+        writeln!(tokens, "[[token]]\nsha256 = \"{digits}\"\nissuer = \"https://issuer.example\"\nsubject = \"alice\"")
+            .expect("the file is ours");
+        Self::listen(store, Some(tokens))
+    }
+
+    fn listen(store: Store, tokens: Option<NamedTempFile>) -> Self {
         let mut command = Command::new(everything());
         command.env_clear().args(["--http", "127.0.0.1:0", "--store", &store.url()]);
+        if let Some(tokens) = &tokens {
+            command.arg("--handle-header").arg("--tokens").arg(tokens.path());
+        }
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
         let mut lines = log.by_ref().map_while(Result::ok).inspect(|line| echo(line));
         let url = lines.find_map(|line| address(&line)).expect("the server says where it listens");
         thread::spawn(move || log.map_while(Result::ok).for_each(|line| echo(&line)));
-        Self { door: Door::Http { process, url }, store }
+        Self { door: Door::Http { process, url, tokens }, store }
     }
 
     /// A server for each client, which the client starts.
@@ -84,6 +108,11 @@ impl Site {
         };
         let server = text(everything());
         ["/bin/sh", "-c", RECORDED, folder, server, "--store", &self.store.url()].map(str::to_owned).to_vec()
+    }
+
+    /// What a client has to show, if the server asks who calls.
+    pub(crate) fn token(&self) -> Option<&'static str> {
+        matches!(self.door, Door::Http { tokens: Some(_), .. }).then_some(TOKEN)
     }
 
     /// Ends what serves, after the clients have closed.

@@ -1,7 +1,5 @@
 //! The server of `adopt_before.rs`, with sessions: four lines other than imports are new.
 
-use std::future::pending;
-
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use session_mcp::{Config, Session, SessionError, SessionTools, serve_http};
@@ -29,6 +27,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8787".to_owned());
     let listener = TcpListener::bind(address).await?;
     let shop = |tools: SessionTools| Shop { tools: tools.mount(Shop::tool_router()) };
-    serve_http(listener, &Config::default(), shop, pending()).await?;
+    serve_http(listener, &Config::default(), shop, async { _ = tokio::signal::ctrl_c().await }).await?;
     Ok(())
 }

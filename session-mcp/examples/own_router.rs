@@ -20,8 +20,10 @@ async fn identify(mut request: Request, next: Next) -> Response {
         Some("key-of-bob") => Some("bob"),
         _ => None,
     };
-    if let Some(user) = user {
-        request.extensions_mut().insert(Principal::new("https://shop.example", user));
+    if let Some(user) = user
+        && let Ok(principal) = Principal::new("https://shop.example", user)
+    {
+        request.extensions_mut().insert(principal);
     }
     next.run(request).await
 }

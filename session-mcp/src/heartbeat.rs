@@ -4,20 +4,26 @@ use std::time::Duration;
 
 use session_core::{Error, SessionKey, SessionManager, StoreError};
 
-/// Uses a session again and again, often enough for it not to idle out. Completes when it has ended all the same; a
-/// store that is away ends nothing.
+/// Uses a session soon, and then again and again, often enough for it not to idle out. Completes when it has ended all
+/// the same; a store that is away ends nothing.
 pub(crate) async fn keep_in_use(sessions: &SessionManager, key: &SessionKey) {
-    let period = period(sessions.lifetimes().idle());
+    let mut pause = SOON;
     loop {
-        tokio::time::sleep(period).await;
-        if let Err(Error::Store(StoreError::NotFound)) = sessions.load(key).await {
-            return;
-        }
+        tokio::time::sleep(pause).await;
+        pause = match sessions.load(key).await {
+            Ok(session) => period(session.idle_timeout),
+            Err(Error::Store(StoreError::NotFound)) => return,
+            Err(_) => period(sessions.lifetimes().idle()),
+        };
     }
 }
 
+/// How long something goes on before it counts as a use of its session by itself. What is over sooner uses the session,
+/// if at all, by what it does with it.
+pub(crate) const SOON: Duration = Duration::from_millis(50);
+
 /// How long a session that something goes on in is left alone: a third of its idle timeout, and 10 seconds at most.
-pub(crate) fn period(idle: Duration) -> Duration {
+fn period(idle: Duration) -> Duration {
     (idle / 3).clamp(Duration::from_millis(1), MAX_PERIOD)
 }
 

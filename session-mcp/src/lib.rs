@@ -39,7 +39,7 @@ pub use error::SessionError;
 #[cfg(feature = "http")]
 pub use http::{Endpoint, serve_http};
 pub use lifespan::{Lifespan, StartError};
-pub use principal::Principal;
+pub use principal::{InvalidPrincipal, Principal};
 #[cfg(feature = "server")]
 pub use program::Program;
 pub use resolve::SESSION_ARGUMENT;

@@ -23,7 +23,9 @@ use session_core::{Owner, PrincipalId};
 /// # fn authenticate(_: &Request) -> String { "alice".to_owned() }
 /// async fn identify(mut request: Request, next: Next) -> Response {
 ///     let subject = authenticate(&request);
-///     request.extensions_mut().insert(Principal::new("https://issuer.example", &subject));
+///     if let Ok(principal) = Principal::new("https://issuer.example", &subject) {
+///         request.extensions_mut().insert(principal);
+///     }
 ///     next.run(request).await
 /// }
 /// ```
@@ -35,9 +37,17 @@ pub struct Principal(PrincipalId);
 impl Principal {
     /// The principal who is `subject` at `issuer`, the two claims that outlive a token. Neither is kept, only a hash of
     /// both.
-    #[must_use]
-    pub fn new(issuer: &str, subject: &str) -> Self {
-        Self(PrincipalId::new(issuer, subject))
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPrincipal`] if one of them is empty: all callers of whom it is not known would be one.
+    pub fn new(issuer: &str, subject: &str) -> Result<Self, InvalidPrincipal> {
+        for (claim, text) in [("issuer", issuer), ("subject", subject)] {
+            if text.is_empty() {
+                return Err(InvalidPrincipal { claim });
+            }
+        }
+        Ok(Self(PrincipalId::new(issuer, subject)))
     }
 }
 
@@ -62,13 +72,15 @@ impl<'de> Deserialize<'de> for Principal {
             subject: String,
         }
         let Claims { issuer, subject } = Claims::deserialize(deserializer)?;
-        for (claim, text) in [("issuer", &issuer), ("subject", &subject)] {
-            if text.is_empty() {
-                return Err(D::Error::custom(format_args!("`{claim}` must not be empty")));
-            }
-        }
-        Ok(Self::new(&issuer, &subject))
+        Self::new(&issuer, &subject).map_err(D::Error::custom)
     }
+}
+
+/// A principal without an issuer, or without a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{claim}` must not be empty")]
+pub struct InvalidPrincipal {
+    claim: &'static str,
 }
 
 /// Whose sessions a message opens and finds: over HTTP those of the request's own principal, elsewhere those of the

@@ -16,7 +16,7 @@ use session_core::{
 };
 
 use crate::error::SessionError;
-use crate::heartbeat::{keep_in_use, period};
+use crate::heartbeat::{SOON, keep_in_use};
 use crate::resolve::{Found, Unresolved};
 use crate::source::Source;
 
@@ -218,9 +218,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`key`](Self::key); [`SessionError::NotFound`] if it had ended already; if the handle may only read.
+    /// As [`key`](Self::key); [`SessionError::NotFound`] or [`SessionError::Expired`] if it had ended already; if the
+    /// handle may only read.
     pub async fn end(&self) -> Result<(), SessionError> {
-        if self.0.sessions.end(&self.key()?).await? { Ok(()) } else { Err(SessionError::NotFound) }
+        let ended = self.0.sessions.end(&self.key()?).await;
+        self.explain(ended.and_then(|ended| if ended { Ok(()) } else { Err(StoreError::NotFound.into()) })).await
     }
 
     /// Opens a session that this call does not have yet, with what `initial` sets.
@@ -320,7 +322,7 @@ impl Session {
     /// Counts the end of a call as a use of its session, if the call took long enough for that to matter.
     pub(crate) async fn leave(&self, after: Duration) {
         if let Ok(key) = self.key()
-            && after >= period(self.0.sessions.lifetimes().idle())
+            && after >= SOON
         {
             let _ = self.0.sessions.load(&key).await;
         }

@@ -103,10 +103,11 @@ impl std::str::FromStr for Tokens {
             if tokens.iter().any(|token| token.hash == hash) {
                 return Err(invalid("this token is there already; remove one of the two"));
             }
-            if issuer.is_empty() || subject.is_empty() {
-                return Err(invalid("`issuer` and `subject` of this token must not be empty"));
+            if ["", "\n"].into_iter().any(|nothing| hash == *Sha256::digest(nothing)) {
+                return Err(invalid(OF_NOTHING));
             }
-            tokens.push(Token { hash, principal: Principal::new(&issuer, &subject) });
+            let principal = Principal::new(&issuer, &subject).map_err(|_| invalid(NOBODY))?;
+            tokens.push(Token { hash, principal });
         }
         Ok(Self(tokens))
     }
@@ -116,6 +117,8 @@ const NO_FORM: &str = "a file of tokens has `[[token]]` for each, and below it `
                        nothing else, each a text in quotes";
 const NO_TOKEN: &str =
     "there is no `[[token]]` in it, so nobody could call; add one with `sha256`, `issuer` and `subject`";
+const NOBODY: &str = "`issuer` and `subject` of this token must not be empty";
+const OF_NOTHING: &str = "this is the hash of no token at all; was there one when it was made?";
 const NO_HASH: &str = "`sha256` must be the token's SHA-256 in 64 hexadecimal digits, as `printf %s TOKEN | sha256sum` \
                        prints it";
 

@@ -77,7 +77,8 @@ impl SessionTools {
     /// Lets clients of 2026-07-28 repeat the handle in the header `Mcp-Param-Session`, by which a balancer can route.
     /// Off unless set.
     ///
-    /// A handle is then seen by whoever sees headers. Where callers are anonymous it is all that protects a session, so
+    /// Clients learn of the header from the list of tools: some have to list them before they call with a handle that they
+    /// have from elsewhere, and are refused until then. A handle is then seen by whoever sees headers. Where callers are anonymous it is all that protects a session, so
     /// leave it off there. A call whose header and argument differ, or that has one without the other, is refused
     /// before it reaches a tool, which rmcp does by [`get_tool`](rmcp::ServerHandler::get_tool): a handler that is
     /// written without `#[tool_handler]` has to implement it.

@@ -106,6 +106,9 @@ impl<H> WithSessions<H> {
     }
 }
 
+/// The requests that have sessions.
+const CALLS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
 impl<H: fmt::Debug> fmt::Debug for WithSessions<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithSessions").field("inner", &self.inner).finish_non_exhaustive()
@@ -265,6 +268,11 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        // rmcp takes a request whose parameters it cannot read for one of a method that it does not know.
+        if let Some(method) = CALLS.iter().find(|method| **method == request.method) {
+            let message = format!("the parameters of `{method}` are not what the protocol says");
+            return Err(ErrorData::invalid_params(message, None));
+        }
         self.inner.on_custom_request(request, context).await
     }
 

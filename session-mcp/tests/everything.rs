@@ -15,6 +15,7 @@ use rmcp::service::{
     RunningService,
 };
 use rmcp::transport::StreamableHttpClientTransport;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
@@ -48,7 +49,14 @@ fn everything() -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_session-mcp")).with_file_name("examples").join("everything");
     assert!(program.exists(), "cargo build -p session-mcp --all-features --example everything");
     let mut command = Command::new(program);
-    command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // Longer than any test waits for the server's end.
+    command
+        .env_clear()
+        .env("SESSION_MCP_DRAIN_TIMEOUT", "10m")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     command
 }
 
@@ -59,7 +67,7 @@ struct Client {
     session: Value,
     progress: UnboundedReceiver<ProgressNotificationParam>,
     changes: UnboundedReceiver<()>,
-    _server: Child,
+    server: Child,
     /// Kept open: a log that nobody can read would be an error of its own.
     _log: Lines<BufReader<ChildStderr>>,
 }
@@ -90,7 +98,7 @@ impl Client {
             }
         };
         let service = service.expect("it connects");
-        let mut client = Self { service, session: json!({}), progress, changes, _server: server, _log: log };
+        let mut client = Self { service, session: json!({}), progress, changes, server, _log: log };
         if era == Era::Discover {
             let opened = client.call("open_session", json!({})).await;
             client.session = json!({ "session": opened.structured_content.expect("an answer")["session"] });
@@ -242,6 +250,17 @@ async fn notify_reaches_a_connection() {
         }
         assert!(is_heard, "{transport:?}");
     }
+}
+
+#[tokio::test]
+async fn who_listens_does_not_hold_the_end_up() {
+    let mut client = Client::connect((Transport::Http, Era::Discover)).await;
+    let wanted = SubscriptionFilter::builder().tools_list_changed().build();
+    let _subscription = client.service.listen(wanted).await.expect("it is accepted");
+    let id = client.server.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it still runs");
+    kill_process(id, Signal::TERM).expect("it still runs");
+    let ended = timeout(Duration::from_secs(30), client.server.wait()).await.expect("it waits for no subscription");
+    assert!(ended.expect("it was started above").success());
 }
 
 #[tokio::test]

@@ -23,12 +23,14 @@ over_links! {
 }
 
 /// The tools, with whether each reads only, destroys, and may be repeated without further effect.
-const TOOLS: [(&str, bool, bool, bool); 8] = [
+const TOOLS: [(&str, bool, bool, bool); 10] = [
     ("delete_state", false, true, true),
+    ("end_all_sessions", false, true, true),
     ("end_session", false, true, true),
     ("get_state", true, false, true),
     ("get_working_directory", true, false, true),
-    ("open_session", false, true, false),
+    ("list_sessions", true, false, true),
+    ("open_session", false, false, false),
     ("session_info", true, false, true),
     ("set_state", false, true, true),
     ("set_working_directory", false, true, false),
@@ -50,7 +52,8 @@ fn every_tool_is_listed_with_schemas_and_annotations(link: Link) {
         for (argument, schema) in tool["inputSchema"]["properties"].as_object().into_iter().flatten() {
             assert!(schema["description"].is_string(), "{name} describes `{argument}`");
         }
-        assert!(tool["outputSchema"]["properties"]["source"].is_object(), "{name} says where its session came from");
+        let says_source = tool["outputSchema"]["properties"]["source"].is_object();
+        assert_eq!(says_source, !name.ends_with("_sessions"), "{name} says where its session came from");
         let annotations = &tool["annotations"];
         assert_eq!(annotations["readOnlyHint"], reads_only, "{name} reads only");
         if !reads_only {

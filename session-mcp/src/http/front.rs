@@ -77,7 +77,8 @@ async fn post(front: &Front, request: Request, next: Next) -> Response {
     if body.len() > INITIALIZE_LIMIT && is_initialize(&body) {
         return too_large(INITIALIZE_LIMIT);
     }
-    let call = front.calls.token();
+    // A subscription has no end of its own, and is no call that could be waited for.
+    let call = (!is_subscription(&parts.headers)).then(|| front.calls.token());
     let is_json = is_json(&parts.headers);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let response = Handshake::watch(answer(request, next)).await;
@@ -112,6 +113,11 @@ async fn delete(request: Request, next: Next) -> Response {
 fn is_json(headers: &HeaderMap) -> bool {
     let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether this is the request of 2026-07-28 for a stream of notifications. rmcp holds the header against the body.
+fn is_subscription(headers: &HeaderMap) -> bool {
+    headers.get("mcp-method").is_some_and(|method| method == "subscriptions/listen")
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {

@@ -61,12 +61,13 @@ pub(super) struct Unauthorized(&'static str);
 
 impl IntoResponse for Unauthorized {
     fn into_response(self) -> Response {
-        let message = "this server needs to know who calls; send `Authorization: Bearer` with a token that it accepts";
+        let message = "this server has to know who calls, and does not; authenticate as it asks for, such as with \
+                       `Authorization: Bearer` and a token that it accepts";
         let mut response = refuse(StatusCode::UNAUTHORIZED, INVALID_REQUEST, message);
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.0));
         response
     }
 }
 
-const CHALLENGE: &str = "Bearer";
-const INVALID_TOKEN: &str = r#"Bearer error="invalid_token""#;
+const CHALLENGE: &str = r#"Bearer realm="mcp""#;
+const INVALID_TOKEN: &str = r#"Bearer realm="mcp", error="invalid_token""#;

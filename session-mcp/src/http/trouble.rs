@@ -40,6 +40,9 @@ impl Trouble {
             Error::Store(StoreError::Quota(Quota::CreationRate { retry_after })) => {
                 ("sessions are being opened too fast; try again later", *retry_after)
             }
+            Error::Store(StoreError::Quota(Quota::SessionsPerPrincipal { .. })) => {
+                ("you have your limit of sessions, and all are in use; end one of them, or try again later", FULL)
+            }
             Error::Store(StoreError::Quota(_)) => ("this server holds its limit of sessions; try again later", FULL),
             Error::Store(StoreError::Full { .. }) => ("the session store is full; try again later", FULL),
             Error::NotRunning | Error::Store(StoreError::Unavailable { .. }) => {

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_key_of_the_other_transport_is_named() {
-        let local_principal = Some(Principal::new("https://issuer.example", "alice"));
+        let local_principal = Some(Principal::new("https://issuer.example", "alice").expect("it has both"));
         assert_named(&Config { local_principal, ..at("127.0.0.1:1") }, &["`local_principal`"]);
         assert_named(&Config { local_principal, ..Config::default() }, &[]);
         let of_http = Config {

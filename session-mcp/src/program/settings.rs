@@ -115,7 +115,9 @@ impl Place<'_> {
     /// A key as it is spelled here.
     fn spell(&self, key: &str) -> String {
         match self {
-            Self::Flag => format!("--{}", key.trim_end_matches('s').replace('_', "-")),
+            // A flag that can be repeated is named for one of what its key lists.
+            Self::Flag if key.starts_with("allowed_") => format!("--{}", key.trim_end_matches('s').replace('_', "-")),
+            Self::Flag => format!("--{}", key.replace('_', "-")),
             Self::Variable => format!("{}{}", Variables::PREFIX, key.replace('.', "__").to_uppercase()),
             Self::File(_) => key.to_owned(),
         }

@@ -44,7 +44,7 @@ const CURSOR: Argument = Argument::text(
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(50).expect("50 is not 0");
 
 #[derive(Deserialize)]
-struct From {
+struct After {
     cursor: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl Entry {
     }
 }
 
-async fn list(session: Session, arguments: Parameters<From>) -> Result<Json<Listed>, SessionError> {
+async fn list(session: Session, arguments: Parameters<After>) -> Result<Json<Listed>, SessionError> {
     require_principal(&session)?;
     let after = arguments.0.cursor.map(|cursor| cursor.parse()).transpose().map_err(of_the_cursor)?;
     let current = current(&session).await?;

@@ -24,7 +24,7 @@ pub(super) fn open_session<S: Send + Sync + 'static>(lasts: &str) -> ToolRoute<S
          one, which ends when the client closes the connection; `directory` replaces the one it works in. {lasts}"
     );
     let arguments = const { &[DIRECTORY.optional(), RESUME.optional()] };
-    route::<OpenedSession, _, _>("open_session", description, Effect::Replaces { idempotent: false }, arguments, open)
+    route::<OpenedSession, _, _>("open_session", description, Effect::Adds, arguments, open)
 }
 
 const RESUME: Argument = Argument::text(

@@ -32,7 +32,9 @@ pub(super) fn route<A: JsonSchema + 'static, S: Send + Sync + 'static, P: 'stati
 pub(super) enum Effect {
     /// Nothing.
     Reads,
-    /// Adds, replaces or removes something.
+    /// Adds something.
+    Adds,
+    /// Replaces or removes something.
     Replaces {
         /// Whether the same call again does nothing more.
         idempotent: bool,
@@ -43,6 +45,7 @@ impl From<Effect> for ToolAnnotations {
     fn from(effect: Effect) -> Self {
         let (read_only, destructive, idempotent) = match effect {
             Effect::Reads => (true, false, true),
+            Effect::Adds => (false, false, false),
             Effect::Replaces { idempotent } => (false, true, idempotent),
         };
         Self::from_raw(None, Some(read_only), Some(destructive), Some(idempotent), Some(false))

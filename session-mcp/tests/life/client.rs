@@ -146,7 +146,7 @@ fn request(method: &str, who: Who, headers: &[(&str, String)], message: Option<&
 async fn identify(mut request: Request, next: Next) -> Response {
     let subject = request.headers().get(SUBJECT).map(|subject| subject.to_str().expect("visible ASCII").to_owned());
     if let Some(subject) = subject {
-        request.extensions_mut().insert(Principal::new(Who::ISSUER, &subject));
+        request.extensions_mut().insert(Principal::new(Who::ISSUER, &subject).expect("it has both"));
     }
     next.run(request).await
 }

@@ -53,9 +53,9 @@ async fn only_who_has_a_token_is_served() {
     let tokens = tokens();
     let server = Listening::start(program().arg("--tokens").arg(tokens.path()));
     for (authorization, challenge) in [
-        (None, Some("Bearer")),
-        (Some("Basic YWxpY2U6eA==".to_owned()), Some("Bearer")),
-        (Some(format!("Bearer {WRONG}")), Some(r#"Bearer error="invalid_token""#)),
+        (None, Some(r#"Bearer realm="mcp""#)),
+        (Some("Basic YWxpY2U6eA==".to_owned()), Some(r#"Bearer realm="mcp""#)),
+        (Some(format!("Bearer {WRONG}")), Some(r#"Bearer realm="mcp", error="invalid_token""#)),
         (Some(format!("Bearer {ALICES}")), None),
         (Some(format!("bearer {BOBS}")), None),
     ] {
@@ -130,6 +130,8 @@ fn unusable_tokens_are_named_by_file_and_line_and_not_quoted() {
         (format!("{alice}{ALICES} = 1"), ["line 5", "nothing else"]),
         (format!("{alice}{bob}{alice}"), ["line 10", "remove one"]),
         (alice.replace("alice", ""), ["line 2", "`subject`"]),
+        (entry("", "alice"), ["line 2", "hash of no token"]),
+        (entry("\n", "alice"), ["line 2", "hash of no token"]),
         (String::new(), ["line 1", "[[token]]"]),
         ("# none yet\n".to_owned(), ["line 1", "[[token]]"]),
     ] {

@@ -13,7 +13,7 @@ use session_mcp::{Config, Principal};
 use crate::common::{Legacy, Modern, Server};
 
 fn principal(subject: &str) -> Principal {
-    Principal::new("https://issuer.example", subject)
+    Principal::new("https://issuer.example", subject).expect("it has both")
 }
 
 /// The application's own authentication: whoever says who they are is believed.

@@ -1,5 +1,6 @@
 //! Whose a session is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -7,8 +8,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use session_core::{Expired, Lifetimes, Owner};
+use session_core::{Expired, Lifetimes, Limits, Owner};
 use session_mcp::{Config, Principal, SessionError, TestSession};
+use session_memory::{MemoryConfig, MemoryStore};
 
 use crate::common::{Legacy, Modern, Server};
 
@@ -19,9 +21,13 @@ const NEARLY_IDLE: Duration = Duration::from_secs(23 * 60 * 60);
 async fn identify(mut request: Request, next: Next) -> Response {
     if let Some(subject) = request.headers().get("x-subject").cloned() {
         let principal = Principal::new("https://issuer.example", subject.to_str().expect("visible ASCII"));
-        request.extensions_mut().insert(principal);
+        request.extensions_mut().insert(principal.expect("it has both"));
     }
     next.run(request).await
+}
+
+fn alice() -> Principal {
+    Principal::new("https://issuer.example", "alice").expect("it has both")
 }
 
 async fn server(config: &Config) -> Server {
@@ -70,24 +76,50 @@ async fn a_principal_that_changes_within_a_session_is_refused() {
 }
 
 #[tokio::test]
+async fn a_principal_at_their_limit_is_told_so_over_http_too() {
+    let limits = Limits { sessions_per_principal: 1, ..Limits::default() };
+    let store = MemoryStore::new(MemoryConfig { limits, ..MemoryConfig::default() });
+    let server =
+        Server::layered_over(Arc::new(store), &Config::default(), |router| router.layer(from_fn(identify))).await;
+    let _first = Legacy::connect_as(&server, Some("alice")).await;
+    let refused = Legacy::try_connect_as(&server, Some("alice")).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    let said = refused.text().await.expect("a text");
+    assert!(said.contains("your limit of sessions") && said.contains("end one"), "{said}");
+    Legacy::connect_as(&server, Some("bob")).await;
+}
+
+#[test]
+fn a_principal_has_an_issuer_and_a_subject() {
+    for (issuer, subject, missing) in [("", "alice", "`issuer`"), ("https://issuer.example", "", "`subject`")] {
+        let error = Principal::new(issuer, subject).expect_err("it would be everybody").to_string();
+        assert!(error.contains(missing), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn where_a_principal_is_required_nobody_else_is_served() {
     let server = server(&Config { require_principal: true, ..Config::default() }).await;
     let refused = Modern::of(&server).send("tools/list", None, json!({})).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="mcp""#);
     let alices = modern(&server, "alice").send("tools/list", None, json!({})).await;
     assert_eq!(alices.status(), StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
 async fn ones_own_expired_session_says_by_which_limit() {
-    let alice = Principal::new("https://issuer.example", "alice");
+    let alice = alice();
     let test = TestSession::open_for(alice).await.expect("nothing is in the way");
     tokio::time::advance(Lifetimes::DEFAULT_IDLE).await;
     let idle = test.session().load().await.expect_err("it expired");
     assert!(matches!(idle, SessionError::Expired { by: Expired::Idle }), "{idle:?}");
     assert_eq!(idle.code(), "expired");
     assert!(idle.to_string().contains("idle timeout") && idle.to_string().contains("`open_session`"), "{idle}");
+
+    let ended = test.session().end().await.expect_err("it expired");
+    assert!(matches!(ended, SessionError::Expired { by: Expired::Idle }), "{ended:?}");
 
     let test = test.another_for(alice).await.expect("nothing is in the way");
     let ends_at = test.session().ends_at().await.expect("it is live");
@@ -103,7 +135,7 @@ async fn ones_own_expired_session_says_by_which_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_ended_and_what_is_nobodys_is_just_not_there() {
-    let alice = TestSession::open_for(Principal::new("https://issuer.example", "alice")).await.expect("it opens");
+    let alice = TestSession::open_for(alice()).await.expect("it opens");
     alice.session().end().await.expect("it is live");
     let nobody = alice.another_for(Owner::Anonymous).await.expect("it opens");
     tokio::time::advance(Lifetimes::DEFAULT_IDLE).await;

@@ -1,4 +1,4 @@
-//! Streams that stay open, on a clock that is paused.
+//! What goes on in a session and keeps it from idling out, on a clock that is paused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,16 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, Response, StatusCode};
 use futures_util::StreamExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use session_core::{Change, Lifetimes, SessionKey, SessionName};
-use session_mcp::{Config, Durability, Endpoint, SessionServer, SessionTools};
+use session_mcp::{Config, Durability, Endpoint, SessionTools};
 use session_memory::MemoryStore;
 use tower::ServiceExt as _;
 
-use crate::common::manager;
+use crate::common::{Probe, manager};
+
+/// A tenth of a second less than the idle timeout.
+const NEARLY_IDLE: Duration = Duration::from_millis(24 * 60 * 60 * 1_000 - 100);
 
 /// A client of 2025-11-25 that reaches its server without a network, which no paused clock could wait for.
 struct Client {
@@ -31,7 +34,7 @@ impl Client {
         Self { id, ..nobody }
     }
 
-    async fn post(&self, method: &str, params: serde_json::Value) -> Response<Body> {
+    async fn post(&self, method: &str, params: Value) -> Response<Body> {
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         self.send(Method::POST, message.to_string()).await
     }
@@ -61,11 +64,45 @@ impl Client {
     }
 }
 
+/// Calls a tool as of 2026-07-28.
+async fn call(router: &Router, tool: &str, arguments: Value) -> Value {
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }});
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let request = Request::builder().method(Method::POST).uri("/mcp").header("host", "localhost");
+    let request = request.header("accept", "application/json, text/event-stream");
+    let request = request.header("content-type", "application/json").header("mcp-protocol-version", "2026-07-28");
+    let request = request.header("mcp-method", "tools/call").header("mcp-name", tool);
+    let request = request.body(Body::from(message.to_string())).expect("a request");
+    let answer = router.clone().oneshot(request).await.expect("it answers");
+    let body = to_bytes(answer.into_body(), usize::MAX).await.expect("it has an end");
+    let mut answer: Value = serde_json::from_slice(&body).expect("JSON");
+    answer["result"].take()
+}
+
 async fn serve() -> (Router, Arc<session_core::SessionManager>) {
     let sessions = manager(Arc::new(MemoryStore::default()), Lifetimes::default()).await;
-    let server = SessionServer::new(&SessionTools::new(sessions.lifetimes(), Durability::Process));
-    let endpoint = Endpoint::new(move || server.clone(), Arc::clone(&sessions), &Config::default()).expect("valid");
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let endpoint = Endpoint::new(move || Probe::new(&tools), Arc::clone(&sessions), &Config::default()).expect("valid");
     (endpoint.router(), sessions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_timeout_counts_from_the_end_of_a_call_that_only_names_its_session() {
+    let (router, _sessions) = serve().await;
+    let opened = call(&router, "open_session", json!({})).await;
+    let session = &opened["structuredContent"]["session"];
+    tokio::time::sleep(NEARLY_IDLE).await;
+    call(&router, "doze", json!({ "word": "500", "session": session })).await;
+    tokio::time::sleep(NEARLY_IDLE).await;
+    let told = call(&router, "session_info", json!({ "session": session })).await;
+    assert_eq!(told["isError"], false, "{told}");
+    tokio::time::sleep(Lifetimes::DEFAULT_IDLE).await;
+    let told = call(&router, "session_info", json!({ "session": session })).await;
+    assert_eq!(told["isError"], true, "{told}");
 }
 
 #[tokio::test(start_paused = true)]

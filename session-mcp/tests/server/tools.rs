@@ -36,7 +36,7 @@ async fn annotations_tell_the_truth() {
     let server = Server::start().await;
     let tools = tools(&server).await;
     for (name, read_only, destructive, idempotent) in [
-        ("open_session", false, true, false),
+        ("open_session", false, false, false),
         ("set_working_directory", false, true, false),
         ("get_working_directory", true, false, true),
         ("session_info", true, false, true),

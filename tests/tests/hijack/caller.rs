@@ -47,6 +47,11 @@ impl Way {
         Self::HandleOnAConnection,
         Self::Locator,
     ];
+
+    /// Whether the name is an `Mcp-Session-Id` here.
+    pub(crate) fn is_by_id(self) -> bool {
+        matches!(self, Self::Call | Self::Notification | Self::Stream | Self::Resume | Self::Delete)
+    }
 }
 
 /// Everything that a client gets to see, but for the date.
@@ -169,9 +174,15 @@ impl Caller {
     }
 
     async fn send(&self, request: RequestBuilder) -> Said {
-        let answer = request.send().await.expect("the server answers");
+        let request = request.build().expect("it is a request");
+        let is_for_a_stream = request.method() == Method::GET;
+        let answer = self.http.execute(request).await.expect("the server answers");
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove("date");
+        // A stream that is granted has no end.
+        if is_for_a_stream && status == StatusCode::OK {
+            return Said { status, headers, body: String::new() };
+        }
         Said { status, headers, body: answer.text().await.expect("the body is text") }
     }
 }

@@ -58,7 +58,11 @@ async fn without_a_token_nothing_is_served() {
                 let said = stranger.present(name, way).await;
                 assert_eq!(said.status, StatusCode::UNAUTHORIZED, "{way:?}");
                 let challenge = said.headers["www-authenticate"].to_str().expect("visible ASCII");
-                let expected = if token.is_some() { r#"Bearer error="invalid_token""# } else { "Bearer" };
+                let expected = if token.is_some() {
+                    r#"Bearer realm="mcp", error="invalid_token""#
+                } else {
+                    r#"Bearer realm="mcp""#
+                };
                 assert_eq!(challenge, expected, "{way:?}");
             }
         }
@@ -87,14 +91,11 @@ async fn hijack(store: &str) {
         let said = names.bob.present(foreign, way).await;
         let body = &said.body;
         assert!(!body.contains("alice") && !body.contains(locator(foreign)), "{way:?}: {said:?}");
-        match way {
-            Way::Call | Way::Notification | Way::Stream | Way::Resume | Way::Delete => {
-                assert_eq!(said.status, StatusCode::NOT_FOUND, "{way:?}: {said:?}");
-            }
-            _ => {
-                let is_absent = body.contains(r#""isError":true"#) && body.contains("there is no such session");
-                assert!(is_absent, "{way:?}: {said:?}");
-            }
+        if way.is_by_id() {
+            assert_eq!(said.status, StatusCode::NOT_FOUND, "{way:?}: {said:?}");
+        } else {
+            let is_absent = body.contains(r#""isError":true"#) && body.contains("there is no such session");
+            assert!(is_absent, "{way:?}: {said:?}");
         }
         assert_eq!(said, names.bob.present(ended, way).await, "{way:?}: foreign and ended");
         assert_eq!(said, names.bob.present(unknown, way).await, "{way:?}: foreign and unknown");
@@ -102,6 +103,8 @@ async fn hijack(store: &str) {
         let handle = names.bob.present(&names.handle, way).await;
         assert_eq!(said, handle, "{way:?}: an id and a handle");
         names.alice_has_hers().await;
+        let own = if way.is_by_id() { names.alice.initialize().await } else { open(&names.alice).await };
+        assert_ne!(said, names.alice.present(&own, way).await, "{way:?} works with one's own");
     }
     let own = open(&names.bob).await;
     assert_eq!(names.bob.sessions().await, [locator(&own)], "bob's list holds what is bob's");

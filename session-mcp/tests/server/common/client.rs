@@ -23,11 +23,14 @@ impl Legacy {
     }
 
     pub(crate) async fn connect_as(server: &Server, subject: Option<&'static str>) -> Self {
-        let request = said_by(subject, post(&server.url, &initialize()));
-        let response = request.send().await.expect("the server answers");
+        let response = Self::try_connect_as(server, subject).await;
         assert_eq!(response.status(), StatusCode::OK);
         let id = response.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
         Self { id, url: server.url.clone(), subject, last_request: AtomicU64::new(0) }
+    }
+
+    pub(crate) async fn try_connect_as(server: &Server, subject: Option<&'static str>) -> Response {
+        said_by(subject, post(&server.url, &initialize())).send().await.expect("the server answers")
     }
 
     /// The same session in somebody else's hands.

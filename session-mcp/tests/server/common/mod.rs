@@ -37,15 +37,19 @@ impl Server {
     }
 
     pub(crate) async fn over(store: Arc<dyn SessionStore>, config: &Config) -> Self {
-        Self::serve(store, config, |router| router).await
+        Self::layered_over(store, config, |router| router).await
     }
 
     /// Serves within an application's layers.
     pub(crate) async fn layered(config: &Config, layers: impl FnOnce(Router) -> Router) -> Self {
-        Self::serve(Arc::new(MemoryStore::new(MemoryConfig::default())), config, layers).await
+        Self::layered_over(Arc::new(MemoryStore::default()), config, layers).await
     }
 
-    async fn serve(store: Arc<dyn SessionStore>, config: &Config, layers: impl FnOnce(Router) -> Router) -> Self {
+    pub(crate) async fn layered_over(
+        store: Arc<dyn SessionStore>,
+        config: &Config,
+        layers: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let sessions = manager(store, config.lifetimes().expect("the test's lifetimes are valid")).await;
         let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
         let endpoint =

@@ -7,7 +7,7 @@ use session_core::{Error, SessionKey, SessionManager, StoreError};
 /// Uses a session soon, and then again and again, often enough for it not to idle out. Completes when it has ended all
 /// the same; a store that is away ends nothing.
 pub(crate) async fn keep_in_use(sessions: &SessionManager, key: &SessionKey) {
-    let mut pause = SOON;
+    let mut pause = soon(sessions);
     loop {
         tokio::time::sleep(pause).await;
         pause = match sessions.load(key).await {
@@ -20,7 +20,11 @@ pub(crate) async fn keep_in_use(sessions: &SessionManager, key: &SessionKey) {
 
 /// How long something goes on before it counts as a use of its session by itself. What is over sooner uses the session,
 /// if at all, by what it does with it.
-pub(crate) const SOON: Duration = Duration::from_millis(50);
+pub(crate) fn soon(sessions: &SessionManager) -> Duration {
+    SOON.min(period(sessions.lifetimes().idle()))
+}
+
+const SOON: Duration = Duration::from_millis(50);
 
 /// How long a session that something goes on in is left alone: a third of its idle timeout, and 10 seconds at most.
 fn period(idle: Duration) -> Duration {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
@@ -16,7 +17,7 @@ use session_core::{
 };
 
 use crate::error::SessionError;
-use crate::heartbeat::{SOON, keep_in_use};
+use crate::heartbeat::{keep_in_use, soon};
 use crate::resolve::{Found, Unresolved};
 use crate::source::Source;
 
@@ -51,6 +52,15 @@ struct Call {
 impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         Self(Arc::new(Call { sessions, owner, found }))
+    }
+
+    /// The session of a call, for methods that choose no parameters of their own, such as `read_resource`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotWrapped`].
+    pub fn of(context: &RequestContext<RoleServer>) -> Result<Self, SessionError> {
+        context.extensions.get().cloned().ok_or(SessionError::NotWrapped)
     }
 
     /// The key under which the store has the session. Asks no store, so the session may have ended.
@@ -322,7 +332,7 @@ impl Session {
     /// Counts the end of a call as a use of its session, if the call took long enough for that to matter.
     pub(crate) async fn leave(&self, after: Duration) {
         if let Ok(key) = self.key()
-            && after >= SOON
+            && after >= soon(&self.0.sessions)
         {
             let _ = self.0.sessions.load(&key).await;
         }
@@ -355,6 +365,6 @@ impl fmt::Debug for Session {
 
 impl<C: AsRequestContext> FromContextPart<C> for Session {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        context.as_request_context().extensions.get().cloned().ok_or_else(|| SessionError::NotWrapped.into())
+        Ok(Self::of(context.as_request_context())?)
     }
 }

@@ -164,8 +164,7 @@ impl ServerHandler for Probe {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let session: &Session = context.extensions.get().expect("WithSessions puts it there");
-        let source = session.source()?.to_string();
+        let source = Session::of(&context)?.source()?.to_string();
         Ok(ReadResourceResult::new(vec![ResourceContents::text(source, request.uri)]).into())
     }
 }

@@ -8,11 +8,11 @@ mod client;
 mod link;
 mod server;
 
-pub use binary::binary;
+pub use binary::{binary, everything};
 pub use checkout::Checkout;
 pub use client::{Answer, Client, Sdk};
 pub use link::{Link, Site, Transport};
-pub use server::{HttpServer, SlowPost, StdioServer};
+pub use server::{HttpServer, SlowPost, StdioServer, address};
 
 /// The workspace's README, whose examples compile.
 #[cfg(doctest)]

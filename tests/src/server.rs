@@ -281,7 +281,9 @@ fn echo(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-fn address(line: &str) -> Option<String> {
+/// Where a server says that it listens, if this is the line of its log that says so.
+#[must_use]
+pub fn address(line: &str) -> Option<String> {
     let (_, from) = line.split_once("http://")?;
     let (host, _) = from.split_once("/mcp")?;
     Some(format!("http://{host}/mcp"))

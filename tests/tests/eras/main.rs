@@ -2,7 +2,6 @@
 //! in another's session, over stdio and HTTP, in memory and in Redis.
 
 mod client;
-mod everything;
 mod in_process;
 mod library;
 mod site;

@@ -9,10 +9,9 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use session_test_servers::{Server, eventually};
+use session_tests::{address, everything};
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
-
-use crate::everything::everything;
 
 /// What a client starts over stdio: the server, whose standard output and exit status are written down on the way, also
 /// if the client loses its patience.
@@ -106,7 +105,8 @@ impl Site {
             Door::Http { url, .. } => return vec![url.clone()],
             Door::Stdio(folder) => text(folder.path()),
         };
-        let server = text(everything());
+        let everything = everything();
+        let server = text(&everything);
         ["/bin/sh", "-c", RECORDED, folder, server, "--store", &self.store.url()].map(str::to_owned).to_vec()
     }
 
@@ -175,10 +175,4 @@ fn text(path: &Path) -> &str {
 /// Shows a line of the server's log with the output of the test.
 fn echo(line: &str) {
     let _ = writeln!(stderr(), "{line}");
-}
-
-fn address(line: &str) -> Option<String> {
-    let (_, from) = line.split_once("http://")?;
-    let (host, _) = from.split_once("/mcp")?;
-    Some(format!("http://{host}/mcp"))
 }

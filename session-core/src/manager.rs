@@ -190,7 +190,8 @@ impl SessionManager {
     /// Changes a session.
     ///
     /// Raises [`Reason::Promoted`] if the change adds grants and [`Reason::Revoked`] if it takes grants away, each once
-    /// however many they are. Whether there was something to take away, nobody says.
+    /// however many they are, and [`Reason::Switched`] if it sets or removes the project. Whether there was something to
+    /// take away, or another project before, nobody says.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::change::Change;
+use crate::change::{Change, Edit};
 use crate::name::Locator;
 use crate::owner::Owner;
 use crate::time::Expired;
@@ -107,6 +107,8 @@ pub enum Reason {
     Ended,
     /// A name was taken from it.
     Revoked,
+    /// The project it works in was set or removed.
+    Switched,
 }
 
 impl Reason {
@@ -121,13 +123,16 @@ impl Reason {
             Self::Evicted => "evicted",
             Self::Ended => "ended",
             Self::Revoked => "revoked",
+            Self::Switched => "switched",
         }
     }
 
-    /// What a change does to a session's names: each reason once, however many names it is about.
+    /// What a change does to a session's names and project: each reason once, however many names it is about.
     pub(crate) fn of_change(change: &Change) -> impl Iterator<Item = Self> + use<> {
         let adds = change.grants.values().any(Option::is_some);
         let revokes = change.grants.values().any(Option::is_none);
-        [adds.then_some(Self::Promoted), revokes.then_some(Self::Revoked)].into_iter().flatten()
+        let switches = change.project_id != Edit::Keep;
+        let reasons = [(adds, Self::Promoted), (revokes, Self::Revoked), (switches, Self::Switched)];
+        reasons.into_iter().filter_map(|(applies, reason)| applies.then_some(reason))
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use session_core::{
-    Change, Event, Expired, Gone, Limits, Locator, Mode, NewGrant, Owner, Reason, SessionKey, SessionManager,
+    Change, Edit, Event, Expired, Gone, Limits, Locator, Mode, NewGrant, Owner, Reason, SessionKey, SessionManager,
     SessionName, SessionStore as _, SessionStoreExt as _, Subject, Text,
 };
 use session_memory::{MemoryConfig, MemoryStore};
@@ -65,6 +65,24 @@ async fn a_session_is_created_promoted_revoked_and_ended() {
         assert!(!sessions.end(&key).await.expect("memory answers"));
         assert_eq!(told.take(), [], "it ends once");
     }
+}
+
+#[tokio::test]
+async fn a_change_of_project_is_told_once_with_all_that_it_changed() {
+    let (_, sessions, told) = observed(roomy()).await;
+    let key = manager::open(&sessions, alice()).await;
+    told.take();
+    let text = |text| Text::new(text).expect("a text");
+    let place = Change::new().working_directory(text("/srv/shop")).config_path(text("/srv/shop/.session-mcp.toml"));
+    sessions.update(&key, place.clone()).await.expect("it may");
+    assert_eq!(told.take(), [], "a directory is no project");
+
+    sessions.update(&key, place.project_id(text("shop"))).await.expect("it may");
+    assert_eq!(told.take(), [of(&key, Reason::Switched)]);
+
+    let without = Change { project_id: Edit::Remove, ..Change::new() };
+    sessions.update(&key, without).await.expect("it may");
+    assert_eq!(told.take(), [of(&key, Reason::Switched)]);
 }
 
 #[tokio::test]
@@ -286,6 +304,7 @@ fn a_reason_has_a_label_and_an_event_shows_nothing_secret() {
     let labels = ["created", "restored", "promoted", "expired", "evicted", "ended"];
     assert_eq!(all.map(Reason::as_str), labels);
     assert_eq!(Reason::Revoked.as_str(), "revoked");
+    assert_eq!(Reason::Switched.as_str(), "switched");
     let shown = format!("{:?}", of(&key, Reason::Created));
     assert!(!shown.contains(&key.locator().to_string()) && !shown.contains("alice"), "{shown}");
 }

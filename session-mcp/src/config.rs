@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
 
 use crate::principal::Principal;
+use crate::project::ProjectSettings;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSettings;
@@ -70,6 +71,12 @@ pub struct Config {
     /// Whether the schemas ask clients to repeat the handle in a header, on which a balancer can route. A handle is a
     /// secret where callers are not authenticated, so it needs `tokens` or `require_principal`.
     pub handle_header: bool,
+    /// The directories that sessions can work in, and in what is beneath them; any directory, if there are none, which
+    /// over HTTP lets callers look for config files wherever this process can.
+    #[serde(deserialize_with = "paths")]
+    pub allowed_roots: Vec<PathBuf>,
+    /// How the project of a directory is found.
+    pub projects: ProjectSettings,
     /// How much clients can make the store keep.
     pub limits: LimitsConfig,
     /// How the servers are used, where the store is one of servers.
@@ -107,6 +114,8 @@ impl Default for Config {
             require_principal: false,
             local_principal: None,
             handle_header: false,
+            allowed_roots: Vec::new(),
+            projects: ProjectSettings::default(),
             limits: LimitsConfig::default(),
             #[cfg(feature = "redis")]
             redis: RedisSettings::default(),
@@ -276,6 +285,28 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
     deserializer.deserialize_any(Items)
 }
 
+/// A list of paths, or one text with commas between them. One that is empty is refused: it is a variable that was not
+/// set, and no roots at all would be any directory.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Paths {
+        Text(String),
+        List(Vec<PathBuf>),
+    }
+
+    let paths = match Paths::deserialize(deserializer).map_err(|_| D::Error::custom(PATHS))? {
+        Paths::Text(text) => text.split(',').map(|path| PathBuf::from(path.trim())).collect(),
+        Paths::List(paths) => paths,
+    };
+    if paths.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(D::Error::custom(PATHS));
+    }
+    Ok(paths)
+}
+
+const PATHS: &str = "it is a list of directories, none of them empty; leave it out to let sessions work anywhere";
+
 /// The items that say something.
 fn said<'a>(items: impl Iterator<Item = &'a str>) -> Vec<String> {
     items.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -283,6 +314,8 @@ fn said<'a>(items: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -321,6 +354,21 @@ mod tests {
         assert_eq!(from(r#"{ "allowed_hosts": ["a", "b:1"] }"#), ["a", "b:1"]);
         assert_eq!(from(r#"{ "allowed_hosts": "a, b:1" }"#), ["a", "b:1"]);
         assert!(from(r#"{ "allowed_hosts": ["", " "] }"#).is_empty());
+    }
+
+    #[test]
+    fn a_root_that_is_empty_is_refused_and_not_passed_over() {
+        let from = |json: &str| serde_json::from_str::<Config>(json).map(|config| config.allowed_roots);
+        assert_eq!(
+            from(r#"{ "allowed_roots": ["/a", "/b, c"] }"#).expect("valid"),
+            [Path::new("/a"), Path::new("/b, c")]
+        );
+        assert_eq!(from(r#"{ "allowed_roots": "/a, /b" }"#).expect("valid"), [Path::new("/a"), Path::new("/b")]);
+        assert!(from(r#"{ "allowed_roots": [] }"#).expect("valid").is_empty());
+        for empty in [r#""""#, r#"" , ""#, r#""/a,""#, r#"[""]"#, r#"["/a", ""]"#, "7"] {
+            let error = from(&format!(r#"{{ "allowed_roots": {empty} }}"#)).expect_err("no directory").to_string();
+            assert!(error.contains("leave it out"), "{empty}: {error}");
+        }
     }
 
     #[test]

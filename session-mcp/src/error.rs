@@ -8,6 +8,7 @@ use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ErrorCode, Jso
 use serde_json::{Value, json};
 use session_core::{Error, Expired, Quota, StoreError};
 
+use crate::project::ProjectError;
 use crate::time::rfc3339;
 
 /// What a call gets instead of its session.
@@ -60,6 +61,9 @@ pub enum SessionError {
         /// The limit.
         max: usize,
     },
+    /// There is no such project or directory, or none that may be used.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// The handler is not wrapped in [`WithSessions`](crate::WithSessions).
     #[error("this server does not resolve sessions; its author finds why in the documentation of `WithSessions`")]
     NotWrapped,
@@ -83,6 +87,7 @@ impl SessionError {
                 Error::StateName(_) | Error::Text(_) | Error::Encode { .. } | Error::Store(StoreError::InvalidCursor),
             ) => "invalid_argument",
             Self::Manager(Error::Store(StoreError::OwnerRequired)) => "principal_required",
+            Self::Project(error) => error.code(),
             Self::Handles { .. } | Self::Manager(Error::Store(StoreError::Quota(_))) => "quota",
             Self::Manager(Error::Decode { .. } | Error::Upgrade { .. }) => "wrong_type",
             Self::Manager(Error::NewerVersion { .. }) => "newer_version",
@@ -103,6 +108,7 @@ impl SessionError {
                 Some(FULL)
             }
             Self::Manager(Error::NotRunning | Error::Store(StoreError::Unavailable { .. })) => Some(RETRY_AFTER),
+            Self::Project(error) if error.code() == "unavailable" => Some(FULL),
             _ => None,
         }
     }

@@ -15,6 +15,8 @@ mod session;
 mod source;
 mod with_sessions;
 
+pub mod project;
+
 mod server;
 mod tools;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use session_core::{BoxError, Error, Event, InvalidLifetime, Observer, SessionManager, SessionStore};
 
 use crate::config::Config;
+use crate::project::{InvalidProjects, Projects};
 use crate::timer::TokioTimer;
 #[cfg(feature = "http")]
 use crate::tokens::UnusableTokens;
@@ -63,13 +64,19 @@ impl Lifespan {
         if config.handle_header && !config.require_principal && config.tokens.is_none() {
             return Err(StartError::HandleHeader);
         }
+        let projects = {
+            let (roots, settings) = (config.allowed_roots.clone(), config.projects.clone());
+            let opened = tokio::task::spawn_blocking(move || Projects::new(&roots, &settings)).await;
+            opened.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?
+        };
         let (store, durability) = store(config, &observer).await?;
         let sessions = SessionManager::new(store, Arc::new(TokioTimer))
             .with_lifetimes(lifetimes)
             .with_grace(config.drain_timeout)
             .with_observer(move |event: &Event| observer.observe(event));
         sessions.start().await.map_err(StartError::Manager)?;
-        let tools = SessionTools::new(lifetimes, durability).with_handle_header(config.handle_header);
+        let tools =
+            SessionTools::new(lifetimes, durability).with_handle_header(config.handle_header).with_projects(projects);
         Ok(Self { sessions: Arc::new(sessions), tools })
     }
 
@@ -83,6 +90,12 @@ impl Lifespan {
     #[must_use]
     pub fn tools(&self) -> SessionTools {
         self.tools.clone()
+    }
+
+    /// Where the projects of directories are found, as this configuration says.
+    #[must_use]
+    pub fn projects(&self) -> &Projects {
+        self.tools.projects()
     }
 
     /// Makes this the manager of the process, unless that has one; see [`SessionManager::global`].
@@ -138,6 +151,9 @@ pub enum StartError {
         /// The limit's key.
         key: &'static str,
     },
+    /// Projects cannot be found as the configuration says.
+    #[error(transparent)]
+    Projects(#[from] InvalidProjects),
     /// The tokens cannot be used.
     #[cfg(feature = "http")]
     #[error(transparent)]

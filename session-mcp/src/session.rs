@@ -12,7 +12,7 @@ use rmcp::{ErrorData, RoleServer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
-    Change, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
+    Change, Edit, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
     SessionManager, SessionName, StateKey, StoreError, Text, Timestamp, Updated,
 };
 
@@ -187,14 +187,16 @@ impl Session {
         self.explain(self.0.sessions.get_working_directory(&self.key()?).await).await
     }
 
-    /// Sets the directory the session works in. It is kept as it is given.
+    /// Sets the directory the session works in. It is kept as it is given, and the session has no project from then on;
+    /// [`Projects::set_working_directory`](crate::project::Projects::set_working_directory) finds that of the directory.
     ///
     /// # Errors
     ///
     /// As [`update`](Self::update), and if the path is not 1 to 4,096 bytes of UTF-8.
     pub async fn set_working_directory(&self, directory: &Path) -> Result<Updated, SessionError> {
         let directory = Text::from_path(directory).map_err(Error::from)?;
-        self.update(Change::new().working_directory(directory)).await
+        let alone = Change { config_path: Edit::Remove, project_id: Edit::Remove, ..Change::new() };
+        self.update(alone.working_directory(directory)).await
     }
 
     /// The project the session works in, if it was set.

@@ -79,7 +79,13 @@ impl TestSession {
     /// The session as a tool takes it, from a call that brought its handle.
     #[must_use]
     pub fn session(&self) -> Session {
-        Session::new(Arc::clone(&self.sessions), self.owner, Ok(Found::Handle(self.name.clone())))
+        self.by_handle(self.name.clone())
+    }
+
+    /// The session as a tool takes it from a call that brought another handle, such as one that may only read.
+    #[must_use]
+    pub fn by_handle(&self, handle: SessionName) -> Session {
+        Session::new(Arc::clone(&self.sessions), self.owner, Ok(Found::Handle(handle)))
     }
 
     /// What a tool takes from a call that brings no session.

@@ -5,6 +5,7 @@ mod argument;
 mod durability;
 mod handle;
 mod in_session;
+mod place;
 mod route;
 
 mod directory;
@@ -12,10 +13,13 @@ mod end;
 mod info;
 mod list;
 mod open;
+mod project;
 mod state;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use session_core::Lifetimes;
+
+use crate::project::Projects;
 
 use self::directory::{get_working_directory, set_working_directory};
 use self::durability::lasts;
@@ -24,13 +28,15 @@ use self::handle::Handle;
 use self::info::session_info;
 use self::list::list_sessions;
 use self::open::open_session;
+use self::project::{auto_switch_project, get_project, list_projects};
 use self::state::{delete_state, get_state, set_state};
 
 pub use self::durability::Durability;
 pub use self::in_session::InSession;
 
 /// The session tools: `open_session`, `list_sessions`, `session_info`, `set_working_directory`,
-/// `get_working_directory`, `set_state`, `get_state`, `delete_state`, `end_session` and `end_all_sessions`.
+/// `get_working_directory`, `get_project`, `auto_switch_project`, `list_projects`, `set_state`, `get_state`,
+/// `delete_state`, `end_session` and `end_all_sessions`.
 ///
 /// They serve every protocol version and transport alike, and use nothing of the handler they are mounted in, which
 /// has to be wrapped in [`WithSessions`](crate::WithSessions).
@@ -65,13 +71,14 @@ pub struct SessionTools {
     lifetimes: Lifetimes,
     durability: Durability,
     has_handle_header: bool,
+    projects: Projects,
 }
 
 impl SessionTools {
-    /// The tools for sessions of these lifetimes, kept that long.
+    /// The tools for sessions of these lifetimes, kept that long. Sessions can work in any directory.
     #[must_use]
     pub fn new(lifetimes: Lifetimes, durability: Durability) -> Self {
-        Self { lifetimes, durability, has_handle_header: false }
+        Self { lifetimes, durability, has_handle_header: false, projects: Projects::default() }
     }
 
     /// Lets clients of 2026-07-28 repeat the handle in the header `Mcp-Param-Session`, by which a balancer can route.
@@ -86,6 +93,19 @@ impl SessionTools {
     pub fn with_handle_header(mut self, has_handle_header: bool) -> Self {
         self.has_handle_header = has_handle_header;
         self
+    }
+
+    /// Finds the projects of directories there, and confines sessions to the directories that it allows.
+    #[must_use]
+    pub fn with_projects(mut self, projects: Projects) -> Self {
+        self.projects = projects;
+        self
+    }
+
+    /// Where the projects of directories are found: for tools of the handler's own, which work in a session's project.
+    #[must_use]
+    pub fn projects(&self) -> &Projects {
+        &self.projects
     }
 
     /// Adds the tools to a handler's own, and lets each of those take a handle.
@@ -109,11 +129,14 @@ impl SessionTools {
     pub fn router<S: Send + Sync + 'static>(&self) -> ToolRouter<S> {
         let mut router = ToolRouter::new();
         for route in [
-            open_session(&lasts(self.lifetimes, self.durability)),
+            open_session(&self.projects, &lasts(self.lifetimes, self.durability)),
             list_sessions(),
             session_info(),
-            set_working_directory(),
-            get_working_directory(),
+            set_working_directory(&self.projects),
+            get_working_directory(&self.projects),
+            get_project(&self.projects),
+            auto_switch_project(&self.projects),
+            list_projects(&self.projects),
             set_state(),
             get_state(),
             delete_state(),

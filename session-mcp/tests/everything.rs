@@ -92,8 +92,12 @@ impl Client {
                 ears.serve_with_lifecycle(pipes, lifecycle).await
             }
             Transport::Http => {
-                let said = log.next_line().await.expect("UTF-8").expect("it logs");
-                let (_, url) = said.split_once("listening on ").unwrap_or_else(|| panic!("no address: {said}"));
+                let url = loop {
+                    let said = log.next_line().await.expect("UTF-8").expect("it logs where it listens");
+                    if let Some((_, url)) = said.split_once("listening on ") {
+                        break url.to_owned();
+                    }
+                };
                 ears.serve_with_lifecycle(StreamableHttpClientTransport::from_uri(url), lifecycle).await
             }
         };

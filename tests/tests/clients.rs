@@ -23,12 +23,15 @@ over_links! {
 }
 
 /// The tools, with whether each reads only, destroys, and may be repeated without further effect.
-const TOOLS: [(&str, bool, bool, bool); 10] = [
+const TOOLS: [(&str, bool, bool, bool); 13] = [
+    ("auto_switch_project", false, true, true),
     ("delete_state", false, true, true),
     ("end_all_sessions", false, true, true),
     ("end_session", false, true, true),
+    ("get_project", false, false, true),
     ("get_state", true, false, true),
     ("get_working_directory", true, false, true),
+    ("list_projects", true, false, true),
     ("list_sessions", true, false, true),
     ("open_session", false, false, false),
     ("session_info", true, false, true),
@@ -53,7 +56,8 @@ fn every_tool_is_listed_with_schemas_and_annotations(link: Link) {
             assert!(schema["description"].is_string(), "{name} describes `{argument}`");
         }
         let says_source = tool["outputSchema"]["properties"]["source"].is_object();
-        assert_eq!(says_source, !name.ends_with("_sessions"), "{name} says where its session came from");
+        let is_of_one_session = !name.ends_with("_sessions") && name != "list_projects";
+        assert_eq!(says_source, is_of_one_session, "{name} says where its session came from");
         let annotations = &tool["annotations"];
         assert_eq!(annotations["readOnlyHint"], reads_only, "{name} reads only");
         if !reads_only {

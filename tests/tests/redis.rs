@@ -453,6 +453,7 @@ fn refused(settings: &[(&str, &str)]) -> (Option<i32>, String) {
         .env_clear()
         .args(["--http", "127.0.0.1:0"])
         .stdin(Stdio::null())
+        .env("SESSION_MCP_ALLOWED_ROOTS", "/")
         .env("SESSION_MCP_REDIS__DEADLINE", format!("{}ms", DEADLINE.as_millis()));
     command.envs(settings.iter().map(|(key, value)| (format!("SESSION_MCP_{key}"), value)));
     let Output { status, stdout, stderr } = command.output().expect("it runs");

@@ -66,6 +66,11 @@ pub(super) struct Cli {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed_origins: Vec<String>,
 
+    /// Let sessions work in this directory, and in what is beneath it; can be repeated. [default: any directory]
+    #[arg(long = "allowed-root", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_roots: Vec<PathBuf>,
+
     /// The longest request body over HTTP. [default: 4194304]
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +132,9 @@ Examples:
           issuer = \"https://sessions.internal\"
           subject = \"alice\"
       {name} --http 127.0.0.1:8787 --tokens tokens.toml
+
+  Sessions work in projects beneath these directories, and nowhere else:
+      {name} --http 127.0.0.1:8787 --allowed-root /srv/checkouts --allowed-root \"$HOME/src\"
 
   In a container, where others connect by name:
       export SESSION_MCP_HTTP=0.0.0.0:8787 SESSION_MCP_ALLOWED_HOSTS=sessions.internal

@@ -13,19 +13,32 @@ pub(super) struct Argument {
     description: &'static str,
     /// What to say of a call that brings another type, or nothing where something is required.
     problem: &'static str,
-    is_text: bool,
+    kind: Kind,
     is_required: bool,
+}
+
+/// What an argument can be.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Flag,
+    Any,
 }
 
 impl Argument {
     /// A text that has to be given.
     pub(super) const fn text(name: &'static str, description: &'static str, problem: &'static str) -> Self {
-        Self { name, description, problem, is_text: true, is_required: true }
+        Self { name, description, problem, kind: Kind::Text, is_required: true }
+    }
+
+    /// A truth value that has to be given.
+    pub(super) const fn flag(name: &'static str, description: &'static str, problem: &'static str) -> Self {
+        Self { name, description, problem, kind: Kind::Flag, is_required: true }
     }
 
     /// Any JSON, which has to be given.
     pub(super) const fn any(name: &'static str, description: &'static str, problem: &'static str) -> Self {
-        Self { name, description, problem, is_text: false, is_required: true }
+        Self { name, description, problem, kind: Kind::Any, is_required: true }
     }
 
     /// The same argument where it can be left out.
@@ -34,10 +47,10 @@ impl Argument {
     }
 
     fn property(&self) -> Value {
-        if self.is_text {
-            json!({ "type": "string", "description": self.description })
-        } else {
-            json!({ "description": self.description })
+        match self.kind {
+            Kind::Text => json!({ "type": "string", "description": self.description }),
+            Kind::Flag => json!({ "type": "boolean", "description": self.description }),
+            Kind::Any => json!({ "description": self.description }),
         }
     }
 
@@ -51,7 +64,11 @@ impl Argument {
         match given {
             None => !self.is_required,
             Some(Value::Null) if !self.is_required => true,
-            Some(value) => !self.is_text || value.is_string(),
+            Some(value) => match self.kind {
+                Kind::Text => value.is_string(),
+                Kind::Flag => value.is_boolean(),
+                Kind::Any => true,
+            },
         }
     }
 }

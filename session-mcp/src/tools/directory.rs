@@ -6,34 +6,45 @@ use rmcp::handler::server::router::tool::ToolRoute;
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use session_core::{Change, Opened, Text};
 
 use crate::error::SessionError;
+use crate::project::{DirectoryError, Outcome, Placed, ProjectError, Projects};
 use crate::session::Session;
 use crate::source::Source;
 
 use super::answer::{Time, source, text};
 use super::argument::Argument;
+use super::place::{Place, in_words};
 use super::route::{Effect, route};
 
-pub(super) fn set_working_directory<S: Send + Sync + 'static>() -> ToolRoute<S> {
+pub(super) fn set_working_directory<S: Send + Sync + 'static>(projects: &Projects) -> ToolRoute<S> {
+    let projects = projects.clone();
     route::<SetDirectory, _, _>(
         "set_working_directory",
-        "Sets the directory that this session works in, in the place of the one before. Where there is no session yet, \
-         opens one and returns its handle as `session`: pass it on with every later call.",
+        "Sets the directory that this session works in, and the project that the directory belongs to, in the place of \
+         those before. The project is what a config file in the directory or above it says; look at `project_info` and \
+         `warnings`. Where there is no session yet, opens one and returns its handle as `session`: pass it on with \
+         every later call.",
         Effect::Replaces { idempotent: false },
         &[DIRECTORY],
-        set,
+        move |session: Session, arguments: Parameters<InDirectory>| {
+            let projects = projects.clone();
+            async move { set(&projects, session, &arguments.0.directory).await }
+        },
     )
 }
 
-pub(super) fn get_working_directory<S: Send + Sync + 'static>() -> ToolRoute<S> {
+pub(super) fn get_working_directory<S: Send + Sync + 'static>(projects: &Projects) -> ToolRoute<S> {
+    let projects = projects.clone();
     route::<WorksIn, _, _>(
         "get_working_directory",
         "Tells which directory this session works in; null if none was set.",
         Effect::Reads,
         &[],
-        get,
+        move |session: Session| {
+            let projects = projects.clone();
+            async move { get(&projects, session).await }
+        },
     )
 }
 
@@ -43,21 +54,6 @@ pub(super) const DIRECTORY: Argument = Argument::text(
     "must be a string: the absolute path of a directory, such as `/home/me/project`",
 );
 
-/// Takes the path of a directory that a session can work in.
-pub(super) async fn existing(path: &str) -> Result<Text, SessionError> {
-    let text = Text::new(path).map_err(|_| DIRECTORY.refuse("must be a path of 1 to 4096 bytes without NUL"))?;
-    if !Path::new(path).is_absolute() {
-        return Err(DIRECTORY.refuse("must be an absolute path, such as `/home/me/project`"));
-    }
-    match tokio::fs::metadata(path).await {
-        Ok(found) if found.is_dir() => Ok(text),
-        Ok(_) => Err(DIRECTORY.refuse("must be a directory, and this is a file; pass the directory it is in")),
-        Err(_) => {
-            Err(DIRECTORY.refuse("must be a directory that exists where the server runs and that it may look into"))
-        }
-    }
-}
-
 #[derive(Deserialize)]
 struct InDirectory {
     directory: String,
@@ -65,45 +61,51 @@ struct InDirectory {
 
 #[derive(Serialize, JsonSchema)]
 struct SetDirectory {
-    /// The directory the session works in from now on, as it was given.
-    working_directory: String,
+    /// The directory the session works in from now on: its canonical path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    working_directory: Option<String>,
+    /// Which project that is.
+    #[serde(flatten)]
+    place: Place,
+    /// False if nothing was changed, because the project's config file sets `dry_run`.
+    changed: bool,
     /// When it was set.
-    set_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    set_at: Option<Time>,
     /// The handle of the session that was opened for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     session: Option<String>,
     /// How the call reached the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "source")]
-    source: Source,
+    source: Option<Source>,
     /// When the session ends if it is not used.
-    expires_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    expires_at: Option<Time>,
 }
 
-async fn set(session: Session, arguments: Parameters<InDirectory>) -> Result<Json<SetDirectory>, SessionError> {
-    let working_directory = arguments.0.directory;
-    let change = Change::new().working_directory(existing(&working_directory).await?);
-    Ok(Json(match session.source() {
-        Err(SessionError::NoSession) => {
-            let Opened { name, session: snapshot, .. } = session.open(change).await?;
-            SetDirectory {
-                working_directory,
-                set_at: snapshot.created_at.into(),
-                session: Some(name.expose()),
-                source: Source::Opened,
-                expires_at: snapshot.expires_at().into(),
-            }
+async fn set(projects: &Projects, session: Session, directory: &str) -> Result<Json<SetDirectory>, SessionError> {
+    let Placed { placement, outcome } = projects.set_working_directory(&session, Path::new(directory)).await?;
+    let (source, handle, times) = match &outcome {
+        Outcome::Opened(opened) => {
+            let times = (opened.session.created_at, opened.session.expires_at());
+            (Some(Source::Opened), Some(opened.name.expose()), Some(times))
         }
-        source => {
-            let updated = session.update(change).await?;
-            SetDirectory {
-                working_directory,
-                set_at: updated.at.into(),
-                session: None,
-                source: source?,
-                expires_at: updated.expires_at.into(),
-            }
-        }
+        Outcome::Updated(updated) => (Some(session.source()?), None, Some((updated.at, updated.expires_at))),
+        Outcome::Unchanged => (session.source().ok(), None, None),
+    };
+    Ok(Json(SetDirectory {
+        working_directory: placement.working_directory.as_deref().map(in_words),
+        place: placement.into(),
+        changed: times.is_some(),
+        set_at: times.map(|(at, _)| at.into()),
+        session: handle,
+        source,
+        expires_at: times.map(|(_, expires_at)| expires_at.into()),
     }))
 }
 
@@ -111,6 +113,9 @@ async fn set(session: Session, arguments: Parameters<InDirectory>) -> Result<Jso
 struct WorksIn {
     /// The directory the session works in; null if none was set.
     working_directory: Option<String>,
+    /// What is the matter with it, if it cannot be worked in at present.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     /// How the call reached the session.
     #[schemars(schema_with = "source")]
     source: Source,
@@ -118,10 +123,22 @@ struct WorksIn {
     expires_at: Time,
 }
 
-async fn get(session: Session) -> Result<Json<WorksIn>, SessionError> {
+async fn get(projects: &Projects, session: Session) -> Result<Json<WorksIn>, SessionError> {
     let snapshot = session.load().await?;
+    let mut warnings = Vec::new();
+    if let Some(directory) = &snapshot.working_directory
+        && let Err(error) = projects.open(directory.as_path()).await
+    {
+        let is_outside = matches!(error, DirectoryError::Outside { .. });
+        let error = ProjectError::WorkingDirectory(error);
+        if is_outside {
+            return Err(error.into());
+        }
+        warnings.push(error.to_string());
+    }
     Ok(Json(WorksIn {
         working_directory: text(snapshot.working_directory.as_ref()),
+        warnings,
         source: session.source()?,
         expires_at: snapshot.expires_at().into(),
     }))

@@ -1,30 +1,41 @@
 //! Opens a session, or gives another handle of one.
 
+use std::path::Path;
+
 use rmcp::handler::server::router::tool::ToolRoute;
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use session_core::{Change, Locator, Session as Snapshot, SessionName, Text};
+use session_core::{Change, Locator, Session as Snapshot, SessionName, StoreError};
 
 use crate::error::SessionError;
+use crate::project::{MAX_ATTEMPTS, Placement, Projects, lost_a_race};
 use crate::session::Session;
 use crate::source::Source;
 
 use super::answer::{Time, source, text};
 use super::argument::Argument;
-use super::directory::{DIRECTORY, existing};
+use super::directory::DIRECTORY;
 use super::list::require_principal;
+use super::place::{Place, in_words};
+use super::project::{PROJECT, both};
 use super::route::{Effect, route};
 
 /// `lasts` says how long a session does.
-pub(super) fn open_session<S: Send + Sync + 'static>(lasts: &str) -> ToolRoute<S> {
+pub(super) fn open_session<S: Send + Sync + 'static>(projects: &Projects, lasts: &str) -> ToolRoute<S> {
+    let projects = projects.clone();
     let description = format!(
         "Opens a session, which keeps a working directory and small values, and returns its handle as `session`: pass \
          the handle on with every later call. Where the connection has a session already, returns a handle of that \
-         one, which ends when the client closes the connection; `directory` replaces the one it works in. {lasts}"
+         one, which ends when the client closes the connection; `directory` or `project` replaces the one it works \
+         in. {lasts}"
     );
-    let arguments = const { &[DIRECTORY.optional(), RESUME.optional()] };
-    route::<OpenedSession, _, _>("open_session", description, Effect::Adds, arguments, open)
+    let arguments = const { &[DIRECTORY.optional(), PROJECT.optional(), RESUME.optional()] };
+    let call = move |session: Session, arguments: Parameters<Open>| {
+        let projects = projects.clone();
+        async move { open(&projects, session, arguments.0).await }
+    };
+    route::<OpenedSession, _, _>("open_session", description, Effect::Adds, arguments, call)
 }
 
 const RESUME: Argument = Argument::text(
@@ -37,6 +48,7 @@ const RESUME: Argument = Argument::text(
 #[derive(Deserialize)]
 struct Open {
     directory: Option<String>,
+    project: Option<String>,
     resume: Option<String>,
 }
 
@@ -55,6 +67,14 @@ struct OpenedSession {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     working_directory: Option<String>,
+    /// False if the call names a directory or a project and nothing was changed, because that project's config file sets
+    /// `dry_run`: what follows is where the session would work then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    changed: Option<bool>,
+    /// What the call put the session into, if it did.
+    #[serde(flatten)]
+    place: Option<Place>,
 }
 
 impl OpenedSession {
@@ -65,47 +85,73 @@ impl OpenedSession {
             ends_at: snapshot.ends_at.into(),
             source,
             working_directory: text(snapshot.working_directory.as_ref()),
+            changed: None,
+            place: None,
         }
+    }
+
+    /// With where the session was put, or only would be.
+    fn placed(self, placement: Placement, is_put: bool) -> Self {
+        let there = placement.working_directory.as_deref().map(in_words);
+        let working_directory = if is_put { there } else { self.working_directory };
+        Self { working_directory, changed: Some(is_put), place: Some(placement.into()), ..self }
     }
 }
 
-async fn open(session: Session, arguments: Parameters<Open>) -> Result<Json<OpenedSession>, SessionError> {
-    let Open { directory, resume } = arguments.0;
-    let resumed = resume.map(|locator| own(&session, &locator)).transpose()?;
-    let directory = match &directory {
-        Some(path) => Some(existing(path).await?),
-        None => None,
-    };
-    if let Some(resumed) = resumed {
-        return promote(&resumed, directory).await.map(Json);
+async fn open(projects: &Projects, session: Session, asked: Open) -> Result<Json<OpenedSession>, SessionError> {
+    let resumed = asked.resume.as_ref().map(|locator| own(&session, locator)).transpose()?;
+    for attempt in 0..MAX_ATTEMPTS {
+        let of = resumed.as_ref().unwrap_or(&session);
+        let (placement, change) = placement(projects, of, &asked).await?.unzip();
+        let change = change.flatten();
+        let (is_put, change) = (change.is_some(), change.unwrap_or_default());
+        let opened = match &resumed {
+            Some(resumed) => promote(resumed, change).await,
+            None => open_or_promote(&session, change).await,
+        };
+        match (opened, placement) {
+            (Err(error), _) if lost_a_race(&error, attempt) => {}
+            (Ok(opened), Some(placement)) => return Ok(Json(opened.placed(placement, is_put))),
+            (opened, _) => return opened.map(Json),
+        }
     }
-    match promote(&session, directory.clone()).await {
+    Err(StoreError::Conflict.into())
+}
+
+async fn open_or_promote(session: &Session, change: Change) -> Result<OpenedSession, SessionError> {
+    match promote(session, change.clone()).await {
         Err(SessionError::NoSession) => {
-            let opened = session.open(placed(directory)).await?;
-            Ok(Json(OpenedSession::new(&opened.name, &opened.session, Source::Opened)))
+            let opened = session.open(change).await?;
+            Ok(OpenedSession::new(&opened.name, &opened.session, Source::Opened))
         }
         Err(SessionError::NotFound | SessionError::Expired { .. }) if session.source()? == Source::Connection => {
-            promote(&session.reopened().await?, directory).await.map(Json)
+            promote(&session.reopened().await?, change).await
         }
-        promoted => promoted.map(Json),
+        promoted => promoted,
     }
 }
 
 /// Gives a session another handle. It is loaded before, so that a handle is given only if it can be answered with.
-async fn promote(session: &Session, directory: Option<Text>) -> Result<OpenedSession, SessionError> {
+async fn promote(session: &Session, change: Change) -> Result<OpenedSession, SessionError> {
     let snapshot = session.load().await?;
-    let (name, updated) = session.promote(placed(directory.clone())).await?;
+    let (name, updated) = session.promote(change).await?;
     let mut opened = OpenedSession::new(&name, &snapshot, session.source()?);
     opened.expires_at = updated.expires_at.into();
-    if directory.is_some() {
-        opened.working_directory = text(directory.as_ref());
-    }
     Ok(opened)
 }
 
-/// The change that sets this directory, if there is one.
-fn placed(directory: Option<Text>) -> Change {
-    directory.into_iter().fold(Change::new(), Change::working_directory)
+/// Where the call puts the session, if it says so, and the change that does it, if it is to be done.
+async fn placement(
+    projects: &Projects,
+    session: &Session,
+    asked: &Open,
+) -> Result<Option<(Placement, Option<Change>)>, SessionError> {
+    match (&asked.directory, &asked.project) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(both()),
+        (Some(directory), None) => projects.place(session, Path::new(directory)).await.map(Some),
+        (None, Some(project)) => projects.place_in_project(session, project).await.map(Some),
+    }
 }
 
 /// The caller's session with this locator, in the place of the one that the call belongs to.

@@ -34,6 +34,8 @@ pub(super) enum Effect {
     Reads,
     /// Adds something.
     Adds,
+    /// Brings a session up to date with what is on disk. Nothing is lost, and the same call again does nothing more.
+    Follows,
     /// Replaces or removes something.
     Replaces {
         /// Whether the same call again does nothing more.
@@ -46,6 +48,7 @@ impl From<Effect> for ToolAnnotations {
         let (read_only, destructive, idempotent) = match effect {
             Effect::Reads => (true, false, true),
             Effect::Adds => (false, false, false),
+            Effect::Follows => (false, false, true),
             Effect::Replaces { idempotent } => (false, true, idempotent),
         };
         Self::from_raw(None, Some(read_only), Some(destructive), Some(idempotent), Some(false))

@@ -136,7 +136,8 @@ fn unusable_tokens_are_named_by_file_and_line_and_not_quoted() {
         ("# none yet\n".to_owned(), ["line 1", "[[token]]"]),
     ] {
         let file = file(&text);
-        let (code, said) = refused(program().args(["--http", "127.0.0.1:0", "--tokens"]).arg(file.path()));
+        let arguments = ["--http", "127.0.0.1:0", "--allowed-root", "/", "--tokens"];
+        let (code, said) = refused(program().args(arguments).arg(file.path()));
         assert_eq!(code, Some(2), "{text}: {said}");
         assert!(words.iter().all(|word| said.contains(word)), "{text}: {said}");
         assert!(said.contains(file.path().to_str().expect("UTF-8")) && said.lines().count() == 1, "{text}: {said}");

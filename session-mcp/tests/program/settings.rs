@@ -124,6 +124,33 @@ fn a_password_in_a_broken_file_is_not_repeated() {
 }
 
 #[test]
+fn roots_are_set_by_flags_a_variable_or_the_file_and_one_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let root = folder.path().to_str().expect("UTF-8");
+    let file = file(&format!("allowed_roots = [\"{root}\"]\n[projects]\nmax_levels = 3\n"));
+    let mut commands = [program(), program(), program()];
+    commands[0].args(["--allowed-root", root]);
+    commands[1].env("SESSION_MCP_ALLOWED_ROOTS", root);
+    commands[2].arg("--config").arg(file.path());
+    for command in &mut commands {
+        let place =
+            request(1, "tools/call", &json!({ "name": "set_working_directory", "arguments": { "directory": "/" } }));
+        let output = converse(command, &[initialize(), place]);
+        let refused = answers(&output).pop().expect("an answer");
+        let said = refused["result"]["content"][0]["text"].as_str().expect("a sentence");
+        let root = folder.path().canonicalize().expect("it was made");
+        assert!(said.contains("allowed roots") && said.contains(root.to_str().expect("UTF-8")), "{said}");
+    }
+    let (code, said) = refused(program().args(["--allowed-root", "/no/such/root"]));
+    assert!(code == Some(2) && said.contains("/no/such/root"), "{said}");
+    let (code, said) = refused(program().env("SESSION_MCP_PROJECTS__MAX_LEVELS", "0"));
+    assert!(code == Some(2) && said.contains("`projects.max_levels`"), "{said}");
+    let unknown = self::file("[projects]\nallowed_roots = []\n");
+    let (code, said) = refused(program().arg("--config").arg(unknown.path()));
+    assert!(code == Some(2) && said.contains("projects.allowed_roots"), "{said}");
+}
+
+#[test]
 fn an_address_in_use_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it is bound").to_string();
@@ -142,6 +169,7 @@ fn help_has_an_example_for_each_use() {
         "token=$(openssl rand -base64 32)",
         "printf %s \"$token\" | sha256sum",
         "--tokens tokens.toml",
+        "--allowed-root /srv/checkouts",
         "STORE=rediss://",
         "--config sessions.toml",
         "[limits]",

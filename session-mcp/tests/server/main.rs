@@ -8,6 +8,7 @@ mod hostile;
 mod http;
 mod mine;
 mod owners;
+mod projects;
 mod resolution;
 mod streams;
 mod tools;

@@ -39,6 +39,9 @@ async fn annotations_tell_the_truth() {
         ("open_session", false, false, false),
         ("set_working_directory", false, true, false),
         ("get_working_directory", true, false, true),
+        ("get_project", false, false, true),
+        ("auto_switch_project", false, true, true),
+        ("list_projects", true, false, true),
         ("session_info", true, false, true),
         ("set_state", false, true, true),
         ("get_state", true, false, true),
@@ -168,11 +171,14 @@ async fn a_handle_is_given_only_if_it_can_be_answered_with() {
     assert_eq!(promoted["structuredContent"]["working_directory"], "/", "and it stays: {promoted}");
 }
 
-const TOOLS: [(&str, &[&str]); 10] = [
-    ("open_session", &["directory", "resume"]),
+const TOOLS: [(&str, &[&str]); 13] = [
+    ("open_session", &["directory", "project", "resume"]),
     ("list_sessions", &["cursor"]),
     ("set_working_directory", &["directory"]),
     ("get_working_directory", &[]),
+    ("get_project", &["project"]),
+    ("auto_switch_project", &["directory", "dry_run", "project"]),
+    ("list_projects", &["cursor"]),
     ("session_info", &[]),
     ("set_state", &["name", "value"]),
     ("get_state", &["name"]),

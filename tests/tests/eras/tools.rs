@@ -10,15 +10,18 @@ use crate::library::Library;
 use crate::site::{Site, Store};
 
 /// Each of them takes a handle.
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 18] = [
+    "auto_switch_project",
     "boom",
     "counter",
     "delete_state",
     "echo",
     "end_all_sessions",
     "end_session",
+    "get_project",
     "get_state",
     "get_working_directory",
+    "list_projects",
     "list_sessions",
     "notify",
     "open_session",
@@ -31,7 +34,8 @@ const TOOLS: [&str; 15] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_client_accepts_every_tool_and_what_it_answers() {
     let site = Site::http(Store::Memory);
-    let checkout = Checkout::new();
+    let (checkout, project) = (Checkout::new(), Checkout::new());
+    project.write(".session-mcp.toml", "version = \"1.0\"\n[project]\nname = \"Shop\"\n");
     let mut clients = Client::connect(Library::ALL, &site);
     // Opened on 2026-07-28, so that no connection ends with it.
     let opener = clients.last_mut().expect("it negotiates");
@@ -43,6 +47,12 @@ async fn every_client_accepts_every_tool_and_what_it_answers() {
             ("counter", json!({})),
             ("set_working_directory", json!({ "directory": checkout.path() })),
             ("get_working_directory", json!({})),
+            ("auto_switch_project", json!({ "directory": project.path(), "dry_run": true })),
+            ("auto_switch_project", json!({ "directory": project.path() })),
+            ("get_project", json!({})),
+            ("get_project", json!({ "project": "Shop" })),
+            ("list_projects", json!({})),
+            ("set_working_directory", json!({ "directory": project.path() })),
             ("set_state", json!({ "name": "cart", "value": { "tea": [1, null, 0.5] } })),
             ("get_state", json!({ "name": "cart" })),
             ("get_state", json!({ "name": "never-set" })),

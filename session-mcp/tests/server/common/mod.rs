@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use session_core::{Lifetimes, SessionManager, SessionStore};
+use session_mcp::project::Projects;
 use session_mcp::{Config, Durability, Endpoint, SessionTools, TokioTimer};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::net::TcpListener;
@@ -51,7 +52,8 @@ impl Server {
         layers: impl FnOnce(Router) -> Router,
     ) -> Self {
         let sessions = manager(store, config.lifetimes().expect("the test's lifetimes are valid")).await;
-        let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+        let projects = Projects::new(&config.allowed_roots, &config.projects).expect("the test's settings are valid");
+        let tools = SessionTools::new(sessions.lifetimes(), Durability::Process).with_projects(projects);
         let endpoint =
             Endpoint::new(move || Probe::new(&tools), Arc::clone(&sessions), config).expect("valid").map_router(layers);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");

@@ -1,0 +1,7 @@
+//! The tracker that asks an MCP server, against real ones of both eras, over HTTP and stdio.
+
+mod board;
+mod http;
+#[cfg(all(unix, feature = "memory", feature = "server"))]
+mod stdio;
+mod tls;

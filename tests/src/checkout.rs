@@ -1,5 +1,6 @@
 //! A project to work in.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -40,6 +41,39 @@ impl Checkout {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Writes a file, and the folders that it needs.
+    ///
+    /// # Panics
+    ///
+    /// If a folder's name is taken by a file.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("it is in the checkout")).expect("the checkout is ours");
+        fs::write(path, text).expect("the checkout is ours");
+    }
+
+    /// Commits what was written.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was.
+    pub fn commit(&self) {
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--message", "go on"]);
+    }
+
+    /// Makes a worktree of a commit, such as `HEAD` or `HEAD^`, at a path in the checkout, and returns its canonical
+    /// path.
+    ///
+    /// # Panics
+    ///
+    /// If the path is taken, or there is no such commit.
+    #[must_use]
+    pub fn worktree(&self, path: &str, commit: &str) -> String {
+        self.git(&["worktree", "add", "--quiet", "--detach", path, commit]);
+        format!("{}/{path}", self.path)
     }
 
     fn git(&self, arguments: &[&str]) {

@@ -63,8 +63,18 @@ impl Client {
     /// If the client is not installed, does not connect, or agreed on another protocol version than its own.
     #[must_use]
     pub fn connect(sdk: Sdk, target: &str) -> Self {
+        Self::connect_with(sdk, target, &[])
+    }
+
+    /// The same, with arguments for the command.
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](Self::connect).
+    #[must_use]
+    pub fn connect_with(sdk: Sdk, target: &str, arguments: &[String]) -> Self {
         let mut command = sdk.command();
-        command.arg(target).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(target).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Neither a proxy nor the settings of whoever runs the tests get between client and server.
         command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         let mut process = command.spawn().expect("the client's Python starts");

@@ -78,7 +78,19 @@ impl Link {
     #[must_use]
     pub fn site_of(self, binary: &Path) -> Site {
         let server = (self.transport == Transport::Http).then(|| HttpServer::start_of(binary));
-        Site { sdk: self.sdk, binary: binary.to_owned(), server }
+        Site { sdk: self.sdk, binary: binary.to_owned(), arguments: Vec::new(), server }
+    }
+
+    /// The same, of servers whose sessions can work beneath these directories only.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not start.
+    #[must_use]
+    pub fn site_confined_to(self, roots: &[&str]) -> Site {
+        let arguments: Vec<String> = roots.iter().map(|root| format!("--allowed-root={root}")).collect();
+        let server = (self.transport == Transport::Http).then(|| HttpServer::start_with(&arguments));
+        Site { sdk: self.sdk, binary: binary(), arguments, server }
     }
 }
 
@@ -87,6 +99,7 @@ impl Link {
 pub struct Site {
     sdk: Sdk,
     binary: PathBuf,
+    arguments: Vec<String>,
     server: Option<HttpServer>,
 }
 
@@ -100,7 +113,7 @@ impl Site {
     pub fn connect(&self) -> Client {
         match &self.server {
             Some(server) => Client::connect(self.sdk, server.url()),
-            None => Client::connect(self.sdk, self.binary.to_str().expect("a plain path")),
+            None => Client::connect_with(self.sdk, self.binary.to_str().expect("a plain path"), &self.arguments),
         }
     }
 }

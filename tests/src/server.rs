@@ -44,6 +44,18 @@ impl HttpServer {
         Self::begin(command(binary))
     }
 
+    /// Starts one with arguments besides those that say where it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_with(arguments: &[String]) -> Self {
+        let mut command = command(&binary());
+        command.args(arguments);
+        Self::begin(command)
+    }
+
     /// Starts one with settings, each a key as in the variables, such as `LIMITS__SESSIONS`, and a value.
     ///
     /// # Panics

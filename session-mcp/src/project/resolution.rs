@@ -167,7 +167,11 @@ impl Projects {
         placement: Placement,
         mut asked: Asked,
     ) -> Result<Resolution, SessionError> {
-        asked.warnings.push(placement.not_switched("this handle may only read, which counts more than what is set"));
+        let now = placement.project.as_ref().map_or_else(String::new, Project::in_words);
+        asked.warnings.push(format!(
+            "the directory belongs to {now} now, and this handle may only read: a call by one that may write switches the \
+             session"
+        ));
         let Some(id) = project_of(snapshot) else {
             asked.skipped.append(&mut asked.warnings);
             return Err(asked.unresolved());

@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 4;
 /// Where directories may be: beneath one of these, or anywhere.
 ///
 /// What is opened is opened beneath a root by the operating system, and no path is trusted for how it is spelled. The
-/// roots are the directories that they were when they were opened: one that is replaced holds nothing any more.
+/// roots are the directories that they were when they were opened, also if others have taken their places since.
 ///
 /// Where directories may be anywhere, the root is the file system's. On Windows that is each drive there is.
 #[derive(Debug)]

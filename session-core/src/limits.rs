@@ -149,6 +149,12 @@ pub enum Quota {
         /// The limit.
         max: usize,
     },
+    /// [`JournalLimits::bytes`](crate::JournalLimits::bytes).
+    #[error("what is said in a session can have {max} bytes; say less at once")]
+    EntryBytes {
+        /// The limit.
+        max: usize,
+    },
 }
 
 #[cfg(test)]

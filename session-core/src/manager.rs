@@ -13,6 +13,7 @@ use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
 use crate::grant::NewGrant;
+use crate::journal::Journal;
 use crate::name::{SessionKey, SessionName};
 use crate::observer::{Event, Observer, Reason, Subject};
 use crate::owner::Owner;
@@ -53,6 +54,7 @@ pub struct SessionManager {
     lifetimes: Lifetimes,
     grace: Duration,
     observer: Box<dyn Observer>,
+    journal: Option<Arc<dyn Journal>>,
     gate: Gate,
 }
 
@@ -63,7 +65,8 @@ impl SessionManager {
     /// A stopped manager over a store, with the default lifetimes.
     pub fn new(store: Arc<dyn SessionStore>, timer: Arc<dyn Timer>) -> Self {
         let (lifetimes, grace) = (Lifetimes::default(), Self::DEFAULT_GRACE);
-        Self { store, timer, lifetimes, grace, observer: Box::new(|_: &Event| {}), gate: Gate::closed() }
+        let observer = Box::new(|_: &Event| {});
+        Self { store, timer, lifetimes, grace, observer, journal: None, gate: Gate::closed() }
     }
 
     /// Gives the sessions opened from now on these lifetimes.
@@ -86,6 +89,14 @@ impl SessionManager {
     #[must_use]
     pub fn with_observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Box::new(observer);
+        self
+    }
+
+    /// Keeps what is said in sessions in `journal`, which forgets those that end through this manager. Those who follow
+    /// a session there learn of its end at once, in every process.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
         self
     }
 
@@ -143,6 +154,11 @@ impl SessionManager {
         &self.store
     }
 
+    /// Where what is said in sessions is kept, if anywhere.
+    pub fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.journal.as_ref()
+    }
+
     /// The lifetimes that new sessions get.
     pub fn lifetimes(&self) -> Lifetimes {
         self.lifetimes
@@ -162,6 +178,7 @@ impl SessionManager {
         let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
         let Created { session, gone } = self.inner().create(new).await?;
         for gone in &gone {
+            self.forget(&owner, Subject::One(gone.locator)).await;
             self.report(owner, Subject::One(gone.locator), gone.expired.map_or(Reason::Evicted, Reason::Expired));
         }
         self.report(owner, Subject::One(name.locator()), Reason::Created);
@@ -234,6 +251,7 @@ impl SessionManager {
         let _pass = self.enter()?;
         let ended = self.inner().delete(key).await?;
         if ended {
+            self.forget(&key.owner(), Subject::One(key.locator())).await;
             self.report(key.owner(), Subject::One(key.locator()), Reason::Ended);
         }
         Ok(ended)
@@ -259,6 +277,7 @@ impl SessionManager {
         let _pass = self.enter()?;
         let sessions = self.inner().end_all(owner).await?;
         if sessions > 0 {
+            self.forget(owner, Subject::All { sessions }).await;
             self.report(*owner, Subject::All { sessions }, Reason::Ended);
         }
         Ok(sessions)
@@ -386,6 +405,15 @@ impl SessionManager {
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// Lets the journal forget sessions that have ended. It forgets by itself what it is not told of here, later.
+    async fn forget(&self, owner: &Owner, subject: Subject) {
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.forget(owner, &subject).await
+        {
+            tracing::debug!(%error, "the journal was not told of a session's end");
+        }
     }
 
     pub(crate) fn report(&self, owner: Owner, subject: Subject, reason: Reason) {

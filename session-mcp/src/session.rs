@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
@@ -47,11 +48,15 @@ struct Call {
     sessions: Arc<SessionManager>,
     owner: Owner,
     found: Result<Found, Unresolved>,
+    /// Set by what uses the session, and by what finds out that it cannot be used.
+    is_used: AtomicBool,
 }
 
 impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
-        Self(Arc::new(Call { sessions, owner, found }))
+        // An `Mcp-Session-Id` is validated by loading its session.
+        let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession);
+        Self(Arc::new(Call { sessions, owner, found, is_used: is_used.into() }))
     }
 
     /// The session of a call, for methods that choose no parameters of their own, such as `read_resource`.
@@ -274,7 +279,9 @@ impl Session {
     ///
     /// As [`SessionManager::end_all`].
     pub(crate) async fn end_all(&self) -> Result<u64, SessionError> {
-        Ok(self.0.sessions.end_all(&self.0.owner).await?)
+        let ended = self.0.sessions.end_all(&self.0.owner).await?;
+        self.0.is_used.store(true, Ordering::Relaxed);
+        Ok(ended)
     }
 
     /// Another of the caller's sessions, by its locator. Asks no store.
@@ -331,17 +338,25 @@ impl Session {
         std::future::pending().await
     }
 
-    /// Counts the end of a call as a use of its session, if the call took long enough for that to matter.
+    /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that to
+    /// matter.
     pub(crate) async fn leave(&self, after: Duration) {
         if let Ok(key) = self.key()
-            && after >= soon(&self.0.sessions)
+            && (after >= soon(&self.0.sessions) || !self.0.is_used.load(Ordering::Relaxed))
         {
             let _ = self.0.sessions.load(&key).await;
         }
     }
 
-    /// Says of a caller's own session by which limit it expired; others get to know nothing by asking the same.
+    /// Notes what was a use of the session, and says of a caller's own by which limit it expired; others get to know
+    /// nothing by asking the same.
     async fn explain<T>(&self, answer: Result<T, Error>) -> Result<T, SessionError> {
+        // To ask again for what is not there, or of a store that is not, would only take time.
+        if let Ok(_) | Err(Error::NotRunning | Error::Store(StoreError::NotFound | StoreError::Unavailable { .. })) =
+            answer
+        {
+            self.0.is_used.store(true, Ordering::Relaxed);
+        }
         match answer {
             Err(Error::Store(StoreError::NotFound)) if self.0.owner != Owner::Anonymous => {
                 match self.0.sessions.why_absent(&self.key()?).await {

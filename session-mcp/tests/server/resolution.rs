@@ -7,13 +7,12 @@ use std::time::Duration;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ErrorCode};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceExt as _};
 use serde_json::{Value, json};
-use session_core::{Lifetimes, Limits, SessionManager, SessionName};
+use session_core::{Lifetimes, Limits, SessionName};
 use session_mcp::{Durability, SessionTools, WithSessions, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use crate::common::{Fragile, Legacy, Modern, Probe, Server, manager};
+use crate::common::{Legacy, Modern, Probe, Server, connection, manager};
 
 fn error(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "{result}");
@@ -165,18 +164,6 @@ async fn a_session_gives_so_many_handles_and_says_so() {
     let refused = legacy.call("open_session", json!({})).await;
     assert_eq!(error(&refused), "quota");
     assert!(refused["content"][0]["text"].as_str().expect("a sentence").contains("16 handles"));
-}
-
-/// A client of 2025-11-25 on the other end of a pipe.
-async fn connection() -> (RunningService<RoleClient, ()>, JoinHandle<()>, Arc<SessionManager>) {
-    let sessions = manager(Arc::new(Fragile::new()), Lifetimes::default()).await;
-    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
-    let (here, there) = tokio::io::duplex(1 << 16);
-    let served =
-        serve_connection(WithSessions::new(Probe::new(&tools), Arc::clone(&sessions)), there, std::future::pending());
-    let serving = tokio::spawn(async move { served.await.expect("the pipe holds") });
-    let client = ().serve(here).await.expect("the handshake succeeds");
-    (client, serving, sessions)
 }
 
 async fn call(client: &RunningService<RoleClient, ()>, tool: &'static str, arguments: Value) -> CallToolResult {

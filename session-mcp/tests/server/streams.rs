@@ -7,13 +7,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, Response, StatusCode};
 use futures_util::StreamExt as _;
+use rmcp::model::CallToolRequestParams;
 use serde_json::{Value, json};
 use session_core::{Change, Lifetimes, SessionKey, SessionName};
 use session_mcp::{Config, Durability, Endpoint, SessionTools};
 use session_memory::MemoryStore;
 use tower::ServiceExt as _;
 
-use crate::common::{Probe, manager};
+use crate::common::{Probe, connection, manager};
 
 /// A tenth of a second less than the idle timeout.
 const NEARLY_IDLE: Duration = Duration::from_millis(24 * 60 * 60 * 1_000 - 100);
@@ -90,19 +91,40 @@ async fn serve() -> (Router, Arc<session_core::SessionManager>) {
     (endpoint.router(), sessions)
 }
 
+/// Calls that name their session and leave it alone: a long one, a quick one, and one that takes it and looks at nothing.
+const CALLS: [(&str, &str); 3] = [("doze", "500"), ("doze", "0"), ("panic", "")];
+
 #[tokio::test(start_paused = true)]
 async fn the_idle_timeout_counts_from_the_end_of_a_call_that_only_names_its_session() {
     let (router, _sessions) = serve().await;
-    let opened = call(&router, "open_session", json!({})).await;
-    let session = &opened["structuredContent"]["session"];
-    tokio::time::sleep(NEARLY_IDLE).await;
-    call(&router, "doze", json!({ "word": "500", "session": session })).await;
-    tokio::time::sleep(NEARLY_IDLE).await;
-    let told = call(&router, "session_info", json!({ "session": session })).await;
-    assert_eq!(told["isError"], false, "{told}");
-    tokio::time::sleep(Lifetimes::DEFAULT_IDLE).await;
-    let told = call(&router, "session_info", json!({ "session": session })).await;
-    assert_eq!(told["isError"], true, "{told}");
+    for (tool, word) in CALLS {
+        let opened = call(&router, "open_session", json!({})).await;
+        let session = &opened["structuredContent"]["session"];
+        tokio::time::sleep(NEARLY_IDLE).await;
+        call(&router, tool, json!({ "word": word, "session": session })).await;
+        tokio::time::sleep(NEARLY_IDLE).await;
+        let told = call(&router, "session_info", json!({ "session": session })).await;
+        assert_eq!(told["isError"], false, "{tool} {word}: {told}");
+        tokio::time::sleep(Lifetimes::DEFAULT_IDLE).await;
+        let told = call(&router, "session_info", json!({ "session": session })).await;
+        assert_eq!(told["isError"], true, "{tool} {word}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_timeout_of_a_connections_session_counts_from_the_end_of_every_call() {
+    let (client, _serving, _sessions) = connection().await;
+    let call = async |tool: &'static str, word: &str| {
+        let arguments = json!({ "word": word }).as_object().cloned().expect("an object");
+        client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await.expect("no protocol error")
+    };
+    for (tool, word) in CALLS {
+        tokio::time::sleep(NEARLY_IDLE).await;
+        call(tool, word).await;
+        tokio::time::sleep(NEARLY_IDLE).await;
+        let counted = call("count", "").await;
+        assert_eq!(counted.is_error, Some(false), "{tool} {word}: {counted:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

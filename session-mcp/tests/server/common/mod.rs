@@ -7,9 +7,10 @@ mod probe;
 use std::sync::Arc;
 
 use axum::Router;
+use rmcp::service::{RoleClient, RunningService, ServiceExt as _};
 use session_core::{Lifetimes, SessionManager, SessionStore};
 use session_mcp::project::Projects;
-use session_mcp::{Config, Durability, Endpoint, SessionTools, TokioTimer};
+use session_mcp::{Config, Durability, Endpoint, SessionTools, TokioTimer, WithSessions, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -85,4 +86,16 @@ pub(crate) async fn manager(store: Arc<dyn SessionStore>, lifetimes: Lifetimes) 
     let sessions = SessionManager::new(store, Arc::new(TokioTimer)).with_lifetimes(lifetimes);
     sessions.start().await.expect("the store is there");
     Arc::new(sessions)
+}
+
+/// A client of 2025-11-25 on the other end of a pipe.
+pub(crate) async fn connection() -> (RunningService<RoleClient, ()>, JoinHandle<()>, Arc<SessionManager>) {
+    let sessions = manager(Arc::new(Fragile::new()), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let (here, there) = tokio::io::duplex(1 << 16);
+    let served =
+        serve_connection(WithSessions::new(Probe::new(&tools), Arc::clone(&sessions)), there, std::future::pending());
+    let serving = tokio::spawn(async move { served.await.expect("the pipe holds") });
+    let client = ().serve(here).await.expect("the handshake succeeds");
+    (client, serving, sessions)
 }

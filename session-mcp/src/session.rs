@@ -48,6 +48,8 @@ struct Call {
     sessions: Arc<SessionManager>,
     owner: Owner,
     found: Result<Found, Unresolved>,
+    /// Set where the session is taken as a parameter.
+    is_taken: AtomicBool,
     /// Set by what uses the session, and by what finds out that it cannot be used.
     is_used: AtomicBool,
 }
@@ -56,7 +58,7 @@ impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         // An `Mcp-Session-Id` is validated by loading its session.
         let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession);
-        Self(Arc::new(Call { sessions, owner, found, is_used: is_used.into() }))
+        Self(Arc::new(Call { sessions, owner, found, is_taken: false.into(), is_used: is_used.into() }))
     }
 
     /// The session of a call, for methods that choose no parameters of their own, such as `read_resource`.
@@ -338,6 +340,20 @@ impl Session {
         std::future::pending().await
     }
 
+    /// Refuses a handle that is none, before the call that brings it does anything.
+    pub(crate) fn check(&self) -> Result<(), SessionError> {
+        self.key().map(drop)
+    }
+
+    /// Refuses a handle that leads to no session, unless the session was taken as a parameter: who takes it asks the
+    /// store by what they do with it.
+    pub(crate) async fn require(&self) -> Result<(), SessionError> {
+        if self.0.is_taken.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.load().await.map(drop)
+    }
+
     /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that to
     /// matter.
     pub(crate) async fn leave(&self, after: Duration) {
@@ -382,6 +398,8 @@ impl fmt::Debug for Session {
 
 impl<C: AsRequestContext> FromContextPart<C> for Session {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        Ok(Self::of(context.as_request_context())?)
+        let session = Self::of(context.as_request_context())?;
+        session.0.is_taken.store(true, Ordering::Relaxed);
+        Ok(session)
     }
 }

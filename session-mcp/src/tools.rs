@@ -52,7 +52,10 @@ pub use self::in_session::InSession;
 /// [`mount`](Self::mount) adds it to every tool, [`mount_beside`](Self::mount_beside) leaves it at those that take
 /// [`InSession`].
 ///
-/// The tool itself never sees the argument, so its own parameters can refuse unknown fields. A tool whose schema has an
+/// The tool itself never sees the argument, so its own parameters can refuse unknown fields. It never runs with one that
+/// is no handle. If it takes a [`Session`](crate::Session), it learns by using that whether there is one; if it takes
+/// none, the session is loaded before, and the tool runs only if there is one. (A tool that is no `async fn` has run by
+/// then, and its answer is withheld.) A tool whose schema has an
 /// argument `session` of its own keeps that schema and that argument, unchanged; its value is taken for a handle
 /// nevertheless, so another name is the better choice. What a tool answers is left as it is.
 ///

@@ -1,12 +1,14 @@
 //! The argument by which a call says which session it belongs to.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::handler::server::tool::{IntoCallToolResult as _, ToolCallContext};
 use serde_json::{Map, Value, json};
 
 use crate::resolve::SESSION_ARGUMENT;
+use crate::session::Session;
 
 /// What input schemas say of the handle.
 ///
@@ -33,21 +35,22 @@ impl Handle {
                 && !properties.contains_key(SESSION_ARGUMENT)
             {
                 properties.insert(SESSION_ARGUMENT.to_owned(), self.property.clone());
-                hide(route);
+                take(route);
             }
         }
     }
 
     /// Describes the handle of those tools that take [`InSession`](super::InSession).
-    pub(super) fn give_to_takers<S>(&self, router: &mut ToolRouter<S>) {
+    pub(super) fn give_to_takers<S: Send + Sync + 'static>(&self, router: &mut ToolRouter<S>) {
         router.map.values_mut().for_each(|route| self.give_to_taker(route));
     }
 
-    fn give_to_taker<S>(&self, route: &mut ToolRoute<S>) {
+    fn give_to_taker<S: Send + Sync + 'static>(&self, route: &mut ToolRoute<S>) {
         if let Some(taken) = properties(route).and_then(|properties| properties.get_mut(SESSION_ARGUMENT))
             && *taken == plain()
         {
             *taken = self.property.clone();
+            take(route);
         }
     }
 }
@@ -63,14 +66,24 @@ fn properties<S>(route: &mut ToolRoute<S>) -> Option<&mut Map<String, Value>> {
     schema.entry("properties").or_insert_with(|| json!({})).as_object_mut()
 }
 
-/// Keeps the handle from a tool that knows nothing of it: its parameters may refuse what they do not know.
-fn hide<S: Send + Sync + 'static>(route: &mut ToolRoute<S>) {
+/// Takes the handle in the tool's place: its parameters may refuse what they do not know, and it may never look at the
+/// session, which a handle has to lead to all the same.
+fn take<S: Send + Sync + 'static>(route: &mut ToolRoute<S>) {
     let call = Arc::clone(&route.call);
     *route = ToolRoute::new_dyn(route.attr.clone(), move |mut context: ToolCallContext<'_, S>| {
-        if let Some(arguments) = &mut context.arguments {
-            arguments.remove(SESSION_ARGUMENT);
+        let handle = context.arguments.as_mut().and_then(|arguments| arguments.remove(SESSION_ARGUMENT));
+        let (Some(_), Ok(session)) = (handle, Session::of(&context.request_context)) else { return call(context) };
+        if let Err(refused) = session.check() {
+            return Box::pin(ready(refused.into_call_tool_result()));
         }
-        call(context)
+        // Takes the parameters, and leaves the rest to be awaited.
+        let answer = call(context);
+        Box::pin(async move {
+            match session.require().await {
+                Ok(()) => answer.await,
+                Err(refused) => refused.into_call_tool_result(),
+            }
+        })
     });
 }
 

@@ -157,7 +157,7 @@ async fn placement(
 /// The caller's session with this locator, in the place of the one that the call belongs to.
 fn own(session: &Session, locator: &str) -> Result<Session, SessionError> {
     require_principal(session)?;
-    if matches!(session.source(), Ok(Source::Handle) | Err(SessionError::InvalidHandle)) {
+    if matches!(session.source(), Ok(Source::Handle)) {
         return Err(RESUME.refuse("cannot go together with `session`: leave one of them out"));
     }
     session.own(parse(locator)?)

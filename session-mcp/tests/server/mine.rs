@@ -268,12 +268,12 @@ async fn resuming_one_session_in_another_is_refused() {
     let server = server().await;
     let alice = modern(&server, "alice");
     let ((handle, _), (_, other)) = (open(&alice).await, open(&alice).await);
-    for session in [handle.as_str(), "nonsense"] {
-        let both = json!({ "resume": other.locator().to_string(), "session": session });
-        let refused = alice.call("open_session", both).await;
-        let (code, said) = error(&refused);
-        assert!(code == "invalid_argument" && said.contains("`resume` cannot go together with `session`"), "{said}");
-    }
+    let both = |session| json!({ "resume": other.locator().to_string(), "session": session });
+    let refused = alice.call("open_session", both(handle.as_str())).await;
+    let (code, said) = error(&refused);
+    assert!(code == "invalid_argument" && said.contains("`resume` cannot go together with `session`"), "{said}");
+    let refused = alice.call("open_session", both("nonsense")).await;
+    assert_eq!(error(&refused).0, "invalid_handle");
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use rmcp::model::{CallToolRequestParams, CallToolResult, ErrorCode};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService, ServiceExt as _};
 use serde_json::{Value, json};
 use session_core::{Lifetimes, Limits, SessionName};
-use session_mcp::{Durability, SessionTools, WithSessions, serve_connection};
+use session_mcp::{Config, Durability, SessionTools, WithSessions, serve_connection};
 use session_memory::{MemoryConfig, MemoryStore};
 use tokio::sync::oneshot;
 
-use crate::common::{Legacy, Modern, Probe, Server, connection, manager};
+use crate::common::{Fragile, Legacy, Modern, Probe, Server, connection, manager};
 
 fn error(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "{result}");
@@ -62,6 +62,48 @@ async fn a_handle_that_does_not_resolve_is_never_passed_over() {
         }
     }
     assert_eq!(server.sessions.session_count().await.expect("it runs"), 1, "nothing was created");
+}
+
+#[tokio::test]
+async fn a_handle_that_does_not_resolve_is_refused_by_tools_that_never_look_at_their_session() {
+    let server = Server::start().await;
+    let modern = Modern::of(&server);
+    let ended = handle(&modern.call("open_session", json!({})).await);
+    answer(&modern.call("end_session", json!({ "session": ended })).await);
+    for (handle, code) in [
+        (json!("nonsense"), "invalid_handle"),
+        (json!(null), "invalid_handle"),
+        (json!(SessionName::mint().expose()), "not_found"),
+        (ended, "not_found"),
+    ] {
+        let refused = modern.call("doze", json!({ "word": "60000", "session": handle })).await;
+        assert_eq!(error(&refused), code, "{handle}");
+    }
+    // One that takes its session is told by what it does with it; what is no handle never reaches it.
+    let refused = modern.call("panic", json!({ "session": "nonsense" })).await;
+    assert_eq!(error(&refused), "invalid_handle");
+}
+
+#[tokio::test]
+async fn a_quick_call_asks_the_store_once_whatever_its_handle_is() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let modern = Modern::of(&server);
+    let (live, ended) =
+        (handle(&modern.call("open_session", json!({})).await), handle(&modern.call("open_session", json!({})).await));
+    answer(&modern.call("end_session", json!({ "session": ended })).await);
+    let unknown = json!(SessionName::mint().expose());
+    for (tool, asked) in [("doze", 1), ("panic", 1), ("with_error_data", 1), ("get_state", 1), ("end_session", 1)] {
+        for handle in [&unknown, &ended, &live] {
+            let before = store.asked();
+            modern.call(tool, json!({ "session": handle, "name": "word" })).await;
+            assert_eq!(store.asked() - before, asked, "{tool}");
+        }
+    }
+    let legacy = Legacy::connect(&server).await;
+    let before = store.asked();
+    legacy.call("doze", json!({})).await;
+    assert_eq!(store.asked() - before, 1, "to validate its session is to use it");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A store that can be taken away, or only its loads, or its memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ pub(crate) struct Fragile {
     away: AtomicBool,
     unreadable: AtomicBool,
     full: AtomicBool,
+    asked: AtomicUsize,
 }
 
 impl Fragile {
@@ -26,6 +27,7 @@ impl Fragile {
             away: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
         }
     }
 
@@ -44,6 +46,11 @@ impl Fragile {
         self.full.store(full, Ordering::SeqCst);
     }
 
+    /// How often it was asked for something so far.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// Lets something grow.
     async fn roomy(&self) -> Result<&MemoryStore, StoreError> {
         if self.full.load(Ordering::SeqCst) { Err(StoreError::Full { store: "fragile" }) } else { self.there().await }
@@ -51,6 +58,7 @@ impl Fragile {
 
     /// Gives others their turn first, as a store elsewhere would.
     async fn there(&self) -> Result<&MemoryStore, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.store) }
     }

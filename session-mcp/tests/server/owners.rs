@@ -1,12 +1,14 @@
 //! Whose a session is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use reqwest::StatusCode;
+use rmcp::handler::server::tool::IntoCallToolResult as _;
+use rmcp::model::CallToolResponse;
 use serde_json::{Value, json};
 use session_core::{Expired, Lifetimes, Limits, Owner};
 use session_mcp::{Config, Principal, SessionError, TestSession};
@@ -117,6 +119,8 @@ async fn ones_own_expired_session_says_by_which_limit() {
     assert!(matches!(idle, SessionError::Expired { by: Expired::Idle }), "{idle:?}");
     assert_eq!(idle.code(), "expired");
     assert!(idle.to_string().contains("idle timeout") && idle.to_string().contains("`open_session`"), "{idle}");
+    assert!(!idle.to_string().contains(|letter: char| letter.is_ascii_digit()), "it tells no time: {idle}");
+    assert_eq!(refusal(idle), json!({ "error": "expired", "limit": "idle_timeout" }));
 
     let ended = test.session().end().await.expect_err("it expired");
     assert!(matches!(ended, SessionError::Expired { by: Expired::Idle }), "{ended:?}");
@@ -130,7 +134,16 @@ async fn ones_own_expired_session_says_by_which_limit() {
     tokio::time::advance(NEARLY_IDLE).await;
     let absolute = test.session().set("name", &1).await.expect_err("it expired");
     assert!(matches!(absolute, SessionError::Expired { by: Expired::Absolute(at) } if at == ends_at), "{absolute:?}");
-    assert!(absolute.to_string().contains("absolute lifetime at "), "{absolute}");
+    let at = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ends_at.as_millis())).to_string();
+    assert!(absolute.to_string().contains(&format!("absolute lifetime at {at}")), "{absolute}");
+    let expected = json!({ "error": "expired", "limit": "absolute_lifetime", "ended_at": at });
+    assert_eq!(refusal(absolute), expected);
+}
+
+/// What programs get to read of it in a tool's answer.
+fn refusal(error: SessionError) -> Value {
+    let Ok(CallToolResponse::Complete(result)) = error.into_call_tool_result() else { panic!("it is an answer") };
+    result.meta.expect("it says why").0["session-mcp/refusal"].take()
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,7 +124,7 @@ impl Default for Config {
     }
 }
 
-/// How much clients can make a store keep; see [`Limits`].
+/// How much clients can make a store keep; see [`Limits`]. None of it can be 0, but where it says so.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "limits are written as a literal over `..LimitsConfig::default()`")]
@@ -133,7 +133,8 @@ pub struct LimitsConfig {
     pub sessions: u64,
     /// Live sessions of one principal.
     pub sessions_per_principal: u64,
-    /// How long a principal's own session must have been idle before their next one may take its place.
+    /// How long a principal's own session must have been idle before their next one may take its place: at least three
+    /// heartbeats of a call in flight, which is 30 seconds, or the idle timeout if that is shorter.
     #[serde(with = "humantime_serde")]
     pub evict_after: Duration,
     /// Sessions that one principal may open in a minute; 0 for any number.

@@ -31,4 +31,9 @@ fn period(idle: Duration) -> Duration {
     (idle / 3).clamp(Duration::from_millis(1), MAX_PERIOD)
 }
 
+/// After how long without a use nothing goes on in a session: three heartbeats, of which two may be lost.
+pub(crate) fn unused_after(idle: Duration) -> Duration {
+    idle.min(3 * MAX_PERIOD)
+}
+
 const MAX_PERIOD: Duration = Duration::from_secs(10);

@@ -1,10 +1,12 @@
 //! From a configuration to a running manager, and its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use session_core::{BoxError, Error, Event, InvalidLifetime, Observer, SessionManager, SessionStore};
 
 use crate::config::Config;
+use crate::heartbeat::unused_after;
 use crate::project::{InvalidProjects, Projects};
 use crate::timer::TokioTimer;
 #[cfg(feature = "http")]
@@ -53,13 +55,21 @@ impl Lifespan {
         let lifetimes = config.lifetimes()?;
         let limits = [
             ("limits.sessions", config.limits.sessions == 0),
+            ("limits.sessions_per_principal", config.limits.sessions_per_principal == 0),
             ("limits.grants", config.limits.grants == 0),
+            ("limits.state_names", config.limits.state_names == 0),
+            ("limits.value_bytes", config.limits.value_bytes == 0),
+            ("limits.session_bytes", config.limits.session_bytes == 0),
             ("body_limit", config.body_limit == 0),
             #[cfg(feature = "redis")]
             ("redis.deadline", config.redis.deadline.is_zero()),
         ];
         if let Some((key, _)) = limits.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(StartError::Zero { key });
+        }
+        let least = unused_after(lifetimes.idle());
+        if config.limits.evict_after < least {
+            return Err(StartError::EvictAfter { least });
         }
         if config.handle_header && !config.require_principal && config.tokens.is_none() {
             return Err(StartError::HandleHeader);
@@ -150,6 +160,16 @@ pub enum StartError {
     Zero {
         /// The limit's key.
         key: &'static str,
+    },
+    /// Sessions would be evicted while a call is in flight in them.
+    #[error(
+        "`limits.evict_after` is less than three heartbeats of a call in flight, whose session could be evicted; set it \
+         to {} or more",
+        humantime::format_duration(*least)
+    )]
+    EvictAfter {
+        /// The least it can be.
+        least: Duration,
     },
     /// Projects cannot be found as the configuration says.
     #[error(transparent)]

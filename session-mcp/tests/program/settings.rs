@@ -72,7 +72,12 @@ fn a_wrong_variable_is_named() {
         ),
         ("SESSION_MCP_LOG_FORMAT", "xml", ["`SESSION_MCP_LOG_FORMAT`", "text, json"]),
         ("SESSION_MCP_LIMITS__SESSIONS", "0", ["`limits.sessions`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__SESSIONS_PER_PRINCIPAL", "0", ["`limits.sessions_per_principal`", "set it to more"]),
         ("SESSION_MCP_LIMITS__GRANTS", "0", ["`limits.grants`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__STATE_NAMES", "0", ["`limits.state_names`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__VALUE_BYTES", "0", ["`limits.value_bytes`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__SESSION_BYTES", "0", ["`limits.session_bytes`", "set it to more"]),
+        ("SESSION_MCP_LIMITS__EVICT_AFTER", "29s", ["`limits.evict_after`", "set it to 30s or more"]),
     ] {
         let (code, said) = refused(program().env("SESSION_MCP_STORE", "memory").env(name, value));
         assert_eq!(code, Some(2), "{name}: {said}");

@@ -1,12 +1,13 @@
-//! A whole server from its configuration, over each store: what protects a call in flight.
+//! A whole server from its configuration, over each store: what protects a call in flight, and what observers are told.
 
 use std::future::pending;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::CallToolRequestParams;
 use rmcp::{ServerHandler, ServiceExt as _, tool, tool_handler, tool_router};
-use session_core::{Change, Error, Owner, Quota, StoreError};
+use session_core::{Change, Error, Event, Mode, NewGrant, Owner, Quota, Reason, SessionKey, StoreError};
 use session_mcp::{Config, Lifespan, LimitsConfig, Principal, Session, SessionError, WithSessions, serve_connection};
 use session_test_servers::Server;
 
@@ -69,4 +70,60 @@ async fn keeps_its_session(store: &str) {
     });
     let answer = answer.expect("no protocol error");
     assert_eq!(answer.is_error, Some(false), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_is_told_each_reason_in_memory() {
+    tells_each_reason("memory", async |idle| tokio::time::advance(idle).await).await;
+}
+
+#[tokio::test]
+async fn an_observer_is_told_each_reason_in_redis() {
+    let redis = Server::start().await;
+    // The time since a session's last use is what its key has lost of its life.
+    let age = async |idle: Duration| {
+        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do \
+                      if redis.call('TYPE', key).ok == 'hash' then redis.call('PEXPIRE', key, ARGV[1]) end end";
+        let left = (Config::default().idle_timeout - idle).as_millis().to_string();
+        redis.cli(&["EVAL", script, "0", &left]).await;
+    };
+    tells_each_reason(&redis.url(), age).await;
+}
+
+/// Goes through the life of sessions. `age` lets so much time pass for those that there are.
+async fn tells_each_reason(store: &str, age: impl AsyncFn(Duration)) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let told = Arc::clone(&told);
+        move |event: &Event| told.lock().unwrap_or_else(PoisonError::into_inner).push(event.reason)
+    };
+    let lifespan = Lifespan::observed(&config(store), Arc::new(observer)).await.expect("it begins");
+    let sessions = lifespan.sessions();
+    let open = async || sessions.open(alice(), Change::new()).await.expect("there is room").name;
+
+    let key = SessionKey::by_name(alice(), &open().await);
+    sessions.promote(&key, NewGrant::new(Mode::ReadWrite), Change::new()).await.expect("it is live");
+    sessions.resume(&alice(), key.locator(), Change::new()).await.expect("it is theirs");
+    age(LimitsConfig::default().evict_after).await;
+    let next = SessionKey::by_name(alice(), &open().await);
+    assert!(sessions.end(&next).await.expect("the store is there"));
+    assert!(!sessions.end(&next).await.expect("the store is there"));
+    open().await;
+    for ended in [1, 0] {
+        assert_eq!(sessions.end_all(&alice()).await.expect("the store is there"), ended);
+    }
+    lifespan.end().await;
+
+    let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+    let expected = [
+        Reason::Created,
+        Reason::Promoted,
+        Reason::Restored,
+        Reason::Evicted,
+        Reason::Created,
+        Reason::Ended,
+        Reason::Created,
+        Reason::Ended,
+    ];
+    assert_eq!(told, expected);
 }

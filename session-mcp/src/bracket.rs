@@ -1,34 +1,44 @@
-//! What surrounds each call: its session is kept in use, and a panic is answered.
+//! What surrounds each call: its session is kept in use, and what ends it early is answered.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rmcp::ErrorData;
 use rmcp::model::CallToolResponse;
 use serde_json::json;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::tool_error;
 use crate::session::Session;
 
 /// Runs one call of a handler. Its session is used again and again meanwhile, often enough for it not to idle out, and
-/// once more at the end of a call that took long enough for that.
+/// once more at the end of a call that took long enough for that, or did not use it.
+///
+/// Once `cancelled` says so, the call has [`GRACE`] to end by itself. Then it is dropped, wherever it is.
 ///
 /// # Errors
 ///
-/// [`Panicked`] if the call did.
+/// [`CutShort`] says what ended the call before it had an answer.
 pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
     session: &Session,
+    cancelled: &CancellationToken,
     call: impl FnOnce() -> F,
-) -> Result<Result<T, ErrorData>, Panicked> {
+) -> Result<Result<T, ErrorData>, CutShort> {
     let begun = Instant::now();
     let answer = {
         let heartbeat = pin!(session.keep_in_use());
         let call = pin!(AssertUnwindSafe(async { call().await }).catch_unwind());
+        let cut = pin!(async {
+            cancelled.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        });
         tokio::select! {
             biased;
-            answer = call => answer.map_err(|_| Panicked),
+            answer = call => answer.map_err(|_| CutShort::Panicked),
+            () = cut => Err(CutShort::Cancelled),
             never = heartbeat => match never {},
         }
     };
@@ -36,22 +46,90 @@ pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
     answer
 }
 
-/// A handler panicked. Its message went to the panic hook and goes nowhere else.
-pub(crate) struct Panicked;
+/// How long a call that is cancelled may take to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
 
-impl Panicked {
-    const MESSAGE: &'static str = "this call failed inside the server; the session is unharmed, other calls go on";
+/// Why a call has no answer of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CutShort {
+    /// It panicked. The message went to the panic hook and goes nowhere else.
+    Panicked,
+    /// It was cancelled and did not end by itself.
+    Cancelled,
 }
 
-impl From<Panicked> for CallToolResponse {
-    fn from(_: Panicked) -> Self {
-        let data = json!({ "error": "internal" });
-        tool_error(Panicked::MESSAGE.to_owned(), data).into()
+impl CutShort {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Panicked => "internal",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Panicked => "this call failed inside the server; the session is unharmed, other calls go on",
+            Self::Cancelled => "this call was cancelled and stopped; the session is unharmed, other calls go on",
+        }
     }
 }
 
-impl From<Panicked> for ErrorData {
-    fn from(_: Panicked) -> Self {
-        Self::internal_error(Panicked::MESSAGE, None)
+impl From<CutShort> for CallToolResponse {
+    fn from(cut: CutShort) -> Self {
+        tool_error(cut.message().to_owned(), json!({ "error": cut.code() })).into()
+    }
+}
+
+impl From<CutShort> for ErrorData {
+    fn from(cut: CutShort) -> Self {
+        Self::internal_error(cut.message(), None)
+    }
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use std::future::pending;
+
+    use crate::testing::TestSession;
+
+    use super::*;
+
+    /// A call's answer, if it is cancelled after ten seconds.
+    async fn cancelled(
+        call: impl AsyncFnOnce(CancellationToken) -> Result<&'static str, ErrorData>,
+    ) -> (Result<Result<&'static str, ErrorData>, CutShort>, Duration) {
+        let (session, token, begun) = (TestSession::without(), CancellationToken::new(), Instant::now());
+        let answer = bracket(&session, &token, || call(token.clone()));
+        let (answer, ()) = tokio::join!(answer, async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            token.cancel();
+        });
+        (answer, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_ignores_its_cancellation_is_dropped_after_the_grace() {
+        let (answer, took) = cancelled(async |_| pending().await).await;
+        assert!(matches!(answer, Err(CutShort::Cancelled)), "{answer:?}");
+        assert_eq!(took, Duration::from_secs(10) + GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_ends_within_the_grace_keeps_its_answer() {
+        let ends = async |token: CancellationToken| {
+            token.cancelled().await;
+            tokio::time::sleep(GRACE - Duration::from_millis(1)).await;
+            Ok("cleaned up")
+        };
+        let (answer, _) = cancelled(ends).await;
+        assert!(matches!(answer, Ok(Ok("cleaned up"))), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_cut_short_says_by_what() {
+        let CallToolResponse::Complete(result) = CutShort::Cancelled.into() else { panic!("it is an answer") };
+        assert_eq!(result.is_error, Some(true), "{result:?}");
+        assert_eq!(result.meta.expect("it says why").0["session-mcp/refusal"]["error"], "cancelled");
+        assert!(ErrorData::from(CutShort::Cancelled).message.contains("was cancelled"));
     }
 }

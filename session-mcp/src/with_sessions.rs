@@ -22,7 +22,7 @@ use session_core::{Owner, SessionManager};
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
-use crate::bracket::{Panicked, bracket};
+use crate::bracket::{CutShort, bracket};
 use crate::connection::Connection;
 use crate::error::into_tool_answer;
 use crate::principal::owner_of;
@@ -34,6 +34,10 @@ use crate::session::Session;
 /// It forwards every method to the handler it wraps. Before a tool, prompt or resource it finds out which session the
 /// call belongs to, for the [`Session`] extractor. It uses that session while a long call runs, so that the call does
 /// not lose it; and it answers a call that panics with an error, which leaves session and server usable.
+///
+/// A call that is cancelled, by `notifications/cancelled` or on 2026-07-28 by closing its stream, has a second to end by
+/// itself: [`RequestContext::ct`] tells it. Then it is **dropped** where it waits, as any future can be: a change of its
+/// session is then made in full or not at all. What has to be done to its end is spawned as a task.
 ///
 /// On 2026-07-28 one is made per request, so it holds nothing but pointers.
 pub struct WithSessions<H> {
@@ -99,10 +103,11 @@ impl<H> WithSessions<H> {
         session: Session,
         mut context: RequestContext<RoleServer>,
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
-    ) -> Result<Result<T, ErrorData>, Panicked> {
+    ) -> Result<Result<T, ErrorData>, CutShort> {
         let _answering = self.calls.token();
         context.extensions.insert(session.clone());
-        bracket(&session, || call(context)).await
+        let cancelled = context.ct.clone();
+        bracket(&session, &cancelled, || call(context)).await
     }
 }
 
@@ -149,7 +154,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         let session = self.session(&context, request.arguments.as_ref());
         match self.answer(session, context, |context| self.inner.call_tool(request, context)).await {
             Ok(answer) => answer.or_else(into_tool_answer),
-            Err(panicked) => Ok(panicked.into()),
+            Err(cut) => Ok(cut.into()),
         }
     }
 

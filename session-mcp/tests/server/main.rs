@@ -2,6 +2,7 @@
 
 mod common;
 
+mod cancelling;
 mod extractor;
 mod handles;
 mod hostile;

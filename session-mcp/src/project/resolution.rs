@@ -7,7 +7,7 @@ use session_core::{Error, Session as Snapshot, StoreError};
 use crate::error::SessionError;
 use crate::session::Session;
 
-use super::discovery::Freshness;
+use super::discovery::{Discovery, Freshness};
 use super::error::ProjectError;
 use super::identity::{Project, ResolvedBy, Tier};
 use super::known::own;
@@ -69,18 +69,23 @@ impl Projects {
     async fn named(&self, session: &Session, said: &str) -> Result<Resolution, SessionError> {
         let project = self.meant(session, said).await?;
         let mut asked = Asked::default();
-        let Some(directory) = own(session).await?.and_then(|snapshot| snapshot.working_directory.clone()) else {
+        let snapshot = own(session).await?;
+        let Some((snapshot, directory)) = snapshot.as_ref().and_then(|it| Some((it, it.working_directory.as_ref()?)))
+        else {
             return Ok(asked.resolved(project, Tier::Argument));
         };
         asked.working_directory = Some(directory.as_path().to_owned());
         match self.look(directory.as_path(), Freshness::Now).await {
             Err(error) => asked.warnings.push(ProjectError::WorkingDirectory(error).to_string()),
             Ok(discovery) => {
-                let here = Placement::in_directory(discovery);
-                if let (Some(found), Some(config_path)) = (&here.project, &here.config_path)
+                let here = match self.chosen(snapshot, &discovery).await {
+                    Some(chosen) => Placement::in_project(chosen, Tier::Session),
+                    None => Placement::in_directory(discovery),
+                };
+                if let Some(found) = &here.project
                     && found.id != project.id
                 {
-                    if here.rules.strict_mode {
+                    if let (true, Some(config_path)) = (here.rules.strict_mode, &here.config_path) {
                         let (pinned, found, config_path) = (project.id, found.id.clone(), config_path.clone());
                         return Err(ProjectError::Mismatch { pinned, found, config_path }.into());
                     }
@@ -111,6 +116,9 @@ impl Projects {
             // What a session came to its project by is looked for now, not remembered to be missing.
             let freshness = if snapshot.config_path.is_some() { Freshness::Now } else { Freshness::Recent };
             let discovery = self.look(directory.as_path(), freshness).await.map_err(ProjectError::WorkingDirectory)?;
+            if let Some(chosen) = self.chosen(&snapshot, &discovery).await {
+                return Ok(Some(asked.take().resolved(chosen, Tier::Session)));
+            }
             let placement = verdict::now(&snapshot, discovery, |root, path| self.is_config_of(root, path))?;
             let moves = match verdict(&snapshot, &placement)? {
                 Verdict::Stays => return Ok(asked.take().placed(placement)),
@@ -148,6 +156,14 @@ impl Projects {
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// The registered project without a config file of its own that a session was switched to, while it works in that
+    /// project's very directory: the project there, whatever is further up.
+    async fn chosen(&self, session: &Snapshot, found: &Discovery) -> Option<Project> {
+        let id = project_of(session).filter(|_| session.config_path.is_none())?;
+        let project = self.by_id(id, Some(&found.directory)).await;
+        (project.config_path.is_none() && project.root.as_ref() == Some(&found.directory)).then_some(project)
     }
 
     /// The project of a session that was switched to one without a directory.

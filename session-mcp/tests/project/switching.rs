@@ -200,6 +200,47 @@ async fn a_registered_directory_is_a_project_of_its_own_and_what_it_says_counts_
 }
 
 #[tokio::test]
+async fn a_switch_to_a_registered_directory_within_another_project_lasts() {
+    for strict in ["", r#", "strict_mode": true"#] {
+        let tree = two();
+        tree.file(Path::new("shop").join(JSON), &said("shop", Some(SHOP), strict));
+        let inner = tree.folder("shop/inner");
+        let projects = with_registered(&[here(inner.clone()), here(tree.at("tea"))]);
+        let test = in_shop(&projects, &tree).await;
+        let switch = projects.switch(&test.session(), Target::Project("inner"), false).await.expect("it is registered");
+        let before = record(&test).await;
+        assert_eq!(triple(&before).0, Some(inner.clone()));
+        for named in [None, Some("inner"), None] {
+            let resolved = projects.resolve(&test.session(), named).await.expect("it was chosen");
+            assert_eq!(Some(&resolved.project), switch.placement.project.as_ref());
+            let by = if named.is_some() { "argument_derived_id" } else { "session_derived_id" };
+            assert_eq!((resolved.resolved_by.as_str(), &*resolved.warnings), (by, &[] as &[String]));
+        }
+        let after = record(&test).await;
+        assert_eq!((triple(&after), after.version), (triple(&before), before.version));
+        let other = projects.resolve(&test.session(), Some("tea")).await.expect("inner is not strict");
+        assert!(other.warnings.iter().any(|warning| warning.contains("inner")), "{other:?}");
+
+        let file = tree.file(Path::new("shop/inner").join(JSON), &said("inner", Some(TEA), ""));
+        let resolved = projects.resolve(&test.session(), None).await.expect("it has a config file now");
+        assert_eq!((resolved.resolved_by.as_str(), resolved.project.config_path), ("config", Some(file)));
+    }
+}
+
+#[tokio::test]
+async fn a_registered_directory_is_chosen_by_name_and_not_by_being_there() {
+    let tree = two();
+    let inner = tree.folder("shop/inner");
+    let projects = with_registered(&[here(inner.clone())]);
+    let test = TestSession::open().await.expect("it opens");
+    let placed = projects.set_working_directory(&test.session(), &inner).await.expect("it is placed").placement;
+    assert_eq!(placed.project.map(|project| project.id).as_deref(), Some(SHOP), "what the config file says");
+    projects.switch(&test.session(), Target::Project("inner"), false).await.expect("it is registered");
+    projects.switch(&test.session(), Target::Here, false).await.expect("what the config file says is asked for");
+    assert_eq!(record(&test).await.project_id.as_ref().map(Text::as_str), Some(SHOP));
+}
+
+#[tokio::test]
 async fn projects_are_listed_that_are_registered_or_were_seen_beneath_the_roots() {
     let (tree, other) = (two(), Tree::new());
     other.file(Path::new("private").join(JSON), &said("private", None, ""));

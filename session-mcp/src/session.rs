@@ -185,7 +185,9 @@ impl Session {
         self.explain(self.0.sessions.modify::<K, F>(&self.key()?, next).await).await
     }
 
-    /// The directory the session works in, if it was set.
+    /// The directory the session works in, if it was set: the path as it is kept, which may lead somewhere else by now, or
+    /// out of the allowed roots. What is to be worked in is opened by
+    /// [`Projects::open`](crate::project::Projects::open), which looks at each use.
     ///
     /// # Errors
     ///

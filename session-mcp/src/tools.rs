@@ -134,7 +134,7 @@ impl SessionTools {
         for route in [
             open_session(&self.projects, &lasts(self.lifetimes, self.durability)),
             list_sessions(),
-            session_info(),
+            session_info(&self.projects),
             set_working_directory(&self.projects),
             get_working_directory(&self.projects),
             get_project(&self.projects),

@@ -72,8 +72,14 @@ pub enum ProjectError {
         skipped: Vec<String>,
     },
     /// The project that was asked for is not known here.
-    #[error("no project of this name or id is known here: pass one that `list_projects` returns, or a `directory`")]
-    Unknown,
+    #[error(
+        "no project of this name or id is known here{}: pass one that `list_projects` returns, or a `directory`",
+        because(unseen)
+    )]
+    Unknown {
+        /// The registered projects that cannot be looked at, one of which may be meant, and why.
+        unseen: Vec<String>,
+    },
     /// More than one project is what was asked for.
     #[error("several projects are meant by this: pass the id of one, or its directory, of {}", candidates.join("; "))]
     Ambiguous {
@@ -118,7 +124,7 @@ impl ProjectError {
             Self::Config(_) => "invalid_config",
             Self::Gone { .. } => "config_gone",
             Self::NoConfig { .. } | Self::Unresolved { .. } => "no_project",
-            Self::Unknown => "unknown_project",
+            Self::Unknown { .. } => "unknown_project",
             Self::Ambiguous { .. } => "ambiguous_project",
             Self::Mismatch { .. } => "project_mismatch",
         }

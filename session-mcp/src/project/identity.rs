@@ -76,6 +76,11 @@ impl Project {
     }
 }
 
+/// Whether an id is the one that is derived from this directory.
+pub(super) fn is_derived(id: &str, root: &Path) -> bool {
+    Uuid::try_parse(id).is_ok_and(|id| id == derived_id(root))
+}
+
 /// The id of a directory's project: a UUID of version 5 over its path.
 fn derived_id(root: &Path) -> Uuid {
     Uuid::new_v5(&NAMESPACE, root.as_os_str().as_encoded_bytes())

@@ -11,10 +11,11 @@ use crate::source::Source;
 
 use super::discovery::{Discovery, Freshness, Sighting};
 use super::error::{DirectoryError, ProjectError};
-use super::identity::Project;
+use super::identity::{Project, is_derived};
 use super::placement::{Placement, project_of};
 use super::projects::Projects;
 use super::settings::RegisteredProject;
+use super::shown::shown;
 
 /// A project that can be chosen by name.
 #[derive(Clone, Debug)]
@@ -32,13 +33,18 @@ impl Projects {
     /// worked in is nobody else's affair.
     ///
     /// No folder is searched for projects. They are in the order of their names. One whose directory does not answer, or
-    /// whose config file cannot be used, is left out until it does.
+    /// whose config file cannot be used, is left out until it does; whoever chooses by a name that it may have is told.
     ///
     /// # Errors
     ///
     /// What loading the session refuses, if there is one.
     pub async fn list(&self, session: &Session) -> Result<Vec<KnownProject>, SessionError> {
-        let mut projects = self.known().await;
+        Ok(self.choosable(session).await?.0)
+    }
+
+    /// Those that can be chosen, and what is registered and cannot be looked at, in words.
+    async fn choosable(&self, session: &Session) -> Result<(Vec<KnownProject>, Vec<String>), SessionError> {
+        let (mut projects, unseen) = self.known().await;
         let own = match own(session).await? {
             Some(snapshot) => self.project_of_session(&snapshot, &projects).await,
             None => None,
@@ -50,40 +56,60 @@ impl Projects {
             let is_current = own.as_ref() == Some(&project);
             KnownProject { project, is_current }
         });
-        Ok(known.collect())
+        Ok((known.collect(), unseen))
     }
 
-    /// The project that a name or an id means. Where that is one project in several directories, none of them is chosen.
-    pub(super) async fn meant(&self, session: &Session, said: &str) -> Result<Project, SessionError> {
-        let meant = self.all_meant(session, said).await?;
-        match &*meant {
-            [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|other| other.id == first.id) => {
-                Ok(Project { root: None, config_path: None, ..first.clone() })
-            }
-            _ => one(meant),
+    /// The project that a name or an id means, with what to know about that. Where it is one project in several
+    /// directories, none of them is chosen.
+    pub(super) async fn meant(&self, session: &Session, said: &str) -> Result<(Project, Vec<String>), SessionError> {
+        let (mut meant, unseen) = self.all_meant(session, said).await?;
+        if let [first, rest @ ..] = &mut *meant
+            && !rest.is_empty()
+            && rest.iter().all(|other| other.id == first.id)
+        {
+            (first.root, first.config_path) = (None, None);
+            meant.truncate(1);
         }
+        one(meant, unseen)
     }
 
-    /// The project, and the directory, that a name or an id means.
-    pub(super) async fn one_meant(&self, session: &Session, said: &str) -> Result<Project, SessionError> {
-        one(self.all_meant(session, said).await?)
+    /// The project, and the directory, that a name or an id means, with what to know about that.
+    pub(super) async fn one_meant(
+        &self,
+        session: &Session,
+        said: &str,
+    ) -> Result<(Project, Vec<String>), SessionError> {
+        let (meant, unseen) = self.all_meant(session, said).await?;
+        one(meant, unseen)
     }
 
-    /// All that a name or an id means. Of one project in several directories, that of the session's own is meant.
-    async fn all_meant(&self, session: &Session, said: &str) -> Result<Vec<Project>, SessionError> {
-        let mut known = self.list(session).await?;
+    /// All that a name or an id means, of one project in several directories that of the session's own; and what might
+    /// be meant, too, and cannot be looked at.
+    async fn all_meant(&self, session: &Session, said: &str) -> Result<(Vec<Project>, Vec<String>), SessionError> {
+        let (mut known, unseen) = self.choosable(session).await?;
         known.retain(|known| known.project.is_meant_by(said));
         let current = known.iter().find(|known| known.is_current).map(|known| known.project.clone());
         let projects = known.into_iter().map(|known| known.project);
-        Ok(match current {
+        let meant = match current {
             Some(current) => projects.filter(|other| *other == current || other.id != current.id).collect(),
             None => projects.collect(),
-        })
+        };
+        Ok((meant, unseen))
     }
 
     /// The project of an id that a session in this directory has: with all that is known of it, if that is one thing.
     pub(super) async fn by_id(&self, id: &str, directory: Option<&Path>) -> Project {
-        among(&self.known().await, id, directory)
+        self.of_id(&self.known().await.0, id, directory).await
+    }
+
+    /// The project that a session keeps while it leaves the project's directory: where that is is remembered, since
+    /// nothing else will say it.
+    pub(super) async fn kept(&self, session: &Snapshot) -> Option<Project> {
+        let project = self.project_of_session(session, &self.known().await.0).await?;
+        if let Some(root) = &project.root {
+            self.remember_left(&project.id, root);
+        }
+        Some(project)
     }
 
     /// The project that a session works in, as its directory has it.
@@ -97,30 +123,57 @@ impl Projects {
         {
             return Some(project);
         }
-        Some(among(known, id, directory))
+        Some(self.of_id(known, id, directory).await)
     }
 
-    /// The registered project of calls that nothing else says one of, if there is such a project now.
+    /// The project of an id: one that is known, else what is where a session left it.
+    async fn of_id(&self, known: &[Project], id: &str, directory: Option<&Path>) -> Project {
+        if let Some(project) = among(known, id, directory) {
+            return project;
+        }
+        let left = self.left(id);
+        if let Some(root) = &left
+            && let Some(project) = self.seen_now(root).await.filter(|project| project.id == id)
+        {
+            return project;
+        }
+        let mut roots = left.as_deref().into_iter().chain(directory.into_iter().flat_map(Path::ancestors));
+        Project { is_id_derived: roots.any(|root| is_derived(id, root)), ..Project::elsewhere(id, None) }
+    }
+
+    /// The registered project of calls that nothing else says one of, as long as it is what the settings mean.
     ///
     /// # Errors
     ///
-    /// [`ProjectError::Root`], [`ProjectError::Config`].
-    pub(super) async fn default_now(&self) -> Result<Option<Project>, ProjectError> {
-        match self.default_project() {
-            Some(default) => self.registered_now(default).await,
-            None => Ok(None),
-        }
+    /// [`NoDefault`].
+    pub(super) async fn default_now(&self) -> Result<Project, NoDefault> {
+        let (said, registered) = self.default_project().ok_or(NoDefault::Unset)?;
+        let project = self.registered_now(registered).await.map_err(NoDefault::Unusable)?;
+        project.filter(|project| project.is_meant_by(said)).ok_or(NoDefault::Renamed)
     }
 
-    /// The projects that are registered or were seen, as far as they can be looked at.
-    async fn known(&self) -> Vec<Project> {
+    /// The projects that are registered or were seen, as far as they can be looked at, and the registered ones that
+    /// cannot, in words.
+    async fn known(&self) -> (Vec<Project>, Vec<String>) {
         let registered = join_all(self.registered().iter().map(|registered| self.registered_now(registered)));
         let seen = self.seen();
         let seen = join_all(seen.iter().map(|root| self.seen_now(root)));
         let (registered, seen) = (registered.await, seen.await);
-        let mut known: Vec<_> = registered.into_iter().filter_map(|project| project.ok().flatten()).collect();
+        let (mut known, mut unseen) = (Vec::new(), Vec::new());
+        for (project, registered) in registered.into_iter().zip(self.registered()) {
+            match project {
+                Ok(project) => known.extend(project),
+                Err(error) => {
+                    let root = registered.root.as_deref().map(shown).unwrap_or_default();
+                    unseen.push(match error {
+                        ProjectError::Root(error) => format!("the registered directory {root} {error}"),
+                        error => format!("the registered project in {root} has no name that can be read: {error}"),
+                    });
+                }
+            }
+        }
         known.extend(seen.into_iter().flatten());
-        known
+        (known, unseen)
     }
 
     async fn registered_now(&self, registered: &RegisteredProject) -> Result<Option<Project>, ProjectError> {
@@ -142,6 +195,17 @@ impl Projects {
             }
         }
     }
+}
+
+/// Why there is no default.
+#[derive(Debug)]
+pub(super) enum NoDefault {
+    /// None is configured.
+    Unset,
+    /// What is registered is not called what the settings say any more.
+    Renamed,
+    /// It cannot be looked at.
+    Unusable(ProjectError),
 }
 
 /// The project that is registered, where `find` looks at its directory. A directory in somebody else's project is one of
@@ -184,24 +248,27 @@ pub(super) async fn own(session: &Session) -> Result<Option<Snapshot>, SessionEr
     }
 }
 
-/// The project of an id: the one in this directory, else the only one.
-fn among(known: &[Project], id: &str, directory: Option<&Path>) -> Project {
+/// The project of an id, if it is known: the one in this directory, else the only one.
+fn among(known: &[Project], id: &str, directory: Option<&Path>) -> Option<Project> {
     let mut of_id: Vec<&Project> = known.iter().filter(|project| project.id == id).collect();
     of_id.dedup();
     let here = of_id.iter().find(|project| project.root.is_some() && project.root.as_deref() == directory);
     match (here, &*of_id) {
-        (Some(here), _) => Project::clone(here),
-        (None, [only]) => Project::clone(only),
-        (None, []) => Project::elsewhere(id, None),
-        (None, [first, ..]) => Project { root: None, config_path: None, ..Project::clone(first) },
+        (Some(here), _) => Some(Project::clone(here)),
+        (None, [only]) => Some(Project::clone(only)),
+        (None, []) => None,
+        (None, [first, ..]) => Some(Project { root: None, config_path: None, ..Project::clone(first) }),
     }
 }
 
-/// The one that is meant.
-fn one(mut meant: Vec<Project>) -> Result<Project, SessionError> {
+/// The one that is meant, with a warning of each that might be, too.
+fn one(mut meant: Vec<Project>, unseen: Vec<String>) -> Result<(Project, Vec<String>), SessionError> {
     match (meant.pop(), meant.is_empty()) {
-        (None, _) => Err(ProjectError::Unknown.into()),
-        (Some(project), true) => Ok(project),
+        (None, _) => Err(ProjectError::Unknown { unseen }.into()),
+        (Some(project), true) => {
+            let warn = |unseen| format!("whether another project is called that, too, is not known: {unseen}");
+            Ok((project, unseen.into_iter().map(warn).collect()))
+        }
         (Some(project), false) => {
             meant.push(project);
             let more = meant.len().saturating_sub(MAX_CANDIDATES);

@@ -39,11 +39,13 @@ pub struct Projects {
     finder: Finder,
     workers: Workers,
     registered: Arc<[RegisteredProject]>,
-    /// The registered project of calls that nothing else says one of.
-    default: Option<usize>,
+    /// What is said of the project of calls that nothing else says one of, and which of the registered it is.
+    default: Option<(String, usize)>,
     tracker: Option<Arc<Tracked>>,
     /// Directories of projects that were found beneath the allowed roots.
     seen: Cache<PathBuf, ()>,
+    /// Directories of projects that sessions left and kept, by the projects' ids.
+    left: Cache<String, PathBuf>,
 }
 
 impl Projects {
@@ -76,15 +78,21 @@ impl Projects {
             default: None,
             tracker,
             seen: Cache::builder().max_capacity(MAX_SEEN).eviction_policy(EvictionPolicy::lru()).build(),
+            left: Cache::builder().max_capacity(MAX_SEEN).eviction_policy(EvictionPolicy::lru()).build(),
         }
     }
 
-    fn default_of(&self, default: &str) -> Result<usize, InvalidProjects> {
+    fn default_of(&self, default: &str) -> Result<(String, usize), InvalidProjects> {
         let is_meant = |registered: &RegisteredProject| {
             let project = registered_project(registered, |root| self.find_blocking(root));
             project.is_ok_and(|project| project.is_some_and(|project| project.is_meant_by(default)))
         };
-        self.registered.iter().position(is_meant).ok_or(InvalidProjects::Default)
+        let mut meant = self.registered.iter().enumerate().filter(|(_, registered)| is_meant(registered));
+        match (meant.next(), meant.next()) {
+            (None, _) => Err(InvalidProjects::Default),
+            (Some((index, _)), None) => Ok((default.to_owned(), index)),
+            (Some(_), Some(_)) => Err(InvalidProjects::AmbiguousDefault),
+        }
     }
 
     /// Asks this one which project is being worked on, where neither a call nor its session says so. It has two seconds
@@ -156,13 +164,23 @@ impl Projects {
         self.seen.invalidate(root);
     }
 
+    /// The directory of a project that a session left and kept.
+    pub(super) fn left(&self, id: &str) -> Option<PathBuf> {
+        self.left.get(id)
+    }
+
+    pub(super) fn remember_left(&self, id: &str, root: &Path) {
+        self.left.insert(id.to_owned(), root.to_owned());
+    }
+
     pub(super) fn registered(&self) -> &[RegisteredProject] {
         &self.registered
     }
 
-    /// The registered project of calls that nothing else says one of.
-    pub(super) fn default_project(&self) -> Option<&RegisteredProject> {
-        self.registered.get(self.default?)
+    /// What is said of the project of calls that nothing else says one of, and where that is registered.
+    pub(super) fn default_project(&self) -> Option<(&str, &RegisteredProject)> {
+        let (said, index) = self.default.as_ref()?;
+        Some((said, self.registered.get(*index)?))
     }
 
     pub(super) fn tracker(&self) -> Option<&Tracked> {

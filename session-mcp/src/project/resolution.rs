@@ -8,9 +8,9 @@ use crate::error::SessionError;
 use crate::session::Session;
 
 use super::discovery::{Discovery, Freshness};
-use super::error::ProjectError;
+use super::error::{DirectoryError, ProjectError};
 use super::identity::{Project, ResolvedBy, Tier};
-use super::known::own;
+use super::known::{NoDefault, own};
 use super::placement::{Placement, project_of};
 use super::projects::Projects;
 use super::switch::{MAX_ATTEMPTS, lost_a_race};
@@ -25,7 +25,7 @@ pub struct Resolution {
     pub project: Project,
     /// Who said so.
     pub resolved_by: ResolvedBy,
-    /// The session's working directory, if it has one.
+    /// The session's working directory, if it has one that can be worked in.
     pub working_directory: Option<PathBuf>,
     /// The id of the project that the session worked in until this call noticed that its directory's is another.
     pub switched_from: Option<String>,
@@ -45,8 +45,8 @@ impl Projects {
     /// # Errors
     ///
     /// [`SessionError::Project`] says why there is none. A config file that is invalid or gone, and a mismatch that a
-    /// project in strict mode does not allow, are errors, and nobody further is asked. What loading and changing the
-    /// session refuses.
+    /// project in strict mode does not allow, are errors, and nobody further is asked; so is a working directory outside
+    /// of the allowed roots, whatever the call names. What loading and changing the session refuses.
     pub async fn resolve(&self, session: &Session, project: Option<&str>) -> Result<Resolution, SessionError> {
         if let Some(said) = project {
             return self.named(session, said).await;
@@ -58,26 +58,34 @@ impl Projects {
         if let Some(project) = self.tracked(&mut asked).await {
             return Ok(asked.resolved(project, Tier::Tracker));
         }
-        if let Some(project) = self.default_now().await? {
-            return Ok(asked.resolved(project, Tier::Default));
+        match self.default_now().await {
+            Ok(project) => Ok(asked.resolved(project, Tier::Default)),
+            Err(NoDefault::Unset) => {
+                asked.skip("default", "none is configured");
+                Err(asked.unresolved())
+            }
+            Err(NoDefault::Renamed) => {
+                asked.skip("default", "the project that was configured has another name and id by now");
+                Err(asked.unresolved())
+            }
+            Err(NoDefault::Unusable(error)) => Err(error.into()),
         }
-        asked.skip("default", "none is configured");
-        Err(asked.unresolved())
     }
 
     /// The project that a call names. A session whose directory belongs to a project in strict mode can name no other.
     async fn named(&self, session: &Session, said: &str) -> Result<Resolution, SessionError> {
-        let project = self.meant(session, said).await?;
-        let mut asked = Asked::default();
+        let (project, warnings) = self.meant(session, said).await?;
+        let mut asked = Asked { warnings, ..Asked::default() };
         let snapshot = own(session).await?;
         let Some((snapshot, directory)) = snapshot.as_ref().and_then(|it| Some((it, it.working_directory.as_ref()?)))
         else {
             return Ok(asked.resolved(project, Tier::Argument));
         };
-        asked.working_directory = Some(directory.as_path().to_owned());
         match self.look(directory.as_path(), Freshness::Now).await {
+            Err(error @ DirectoryError::Outside { .. }) => return Err(ProjectError::WorkingDirectory(error).into()),
             Err(error) => asked.warnings.push(ProjectError::WorkingDirectory(error).to_string()),
             Ok(discovery) => {
+                asked.working_directory = Some(directory.as_path().to_owned());
                 let here = match self.chosen(snapshot, &discovery).await {
                     Some(chosen) => Placement::in_project(chosen, Tier::Session),
                     None => Placement::in_directory(discovery),

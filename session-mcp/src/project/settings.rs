@@ -150,6 +150,12 @@ pub enum InvalidProjects {
     /// The default is not registered.
     #[error("`projects.default` is no project of `projects.registered`: register it, by its root or by id and name")]
     Default,
+    /// The default could be several of those that are registered.
+    #[error(
+        "`projects.default` means several projects of `projects.registered`: use the id of one, and register that in one \
+         directory"
+    )]
+    AmbiguousDefault,
     /// The tracker's settings cannot be used.
     #[error("`projects.tracker` cannot be used: {0}")]
     Tracker(#[from] InvalidTracker),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use session_core::{Change, Edit, Error, Opened, StoreError, Updated};
+use session_core::{Change, Edit, Error, Opened, Session as Snapshot, StoreError, Updated};
 
 use crate::error::SessionError;
 use crate::session::Session;
@@ -152,7 +152,7 @@ impl Projects {
                 // It is not what the session came to its project by.
                 change.config_path = Edit::Remove;
             }
-            self.stay(&mut placement, pinned).await?;
+            self.stay(&mut placement, snapshot.as_ref()).await?;
         }
         Ok((placement, Some(change)))
     }
@@ -173,8 +173,9 @@ impl Projects {
     }
 
     /// Lets a session come to a directory and keep its project, if it has one.
-    async fn stay(&self, placement: &mut Placement, pinned: Option<&str>) -> Result<(), SessionError> {
+    async fn stay(&self, placement: &mut Placement, session: Option<&Snapshot>) -> Result<(), SessionError> {
         let Some(found) = placement.project.take() else { return Ok(()) };
+        let pinned = session.and_then(project_of);
         if let (Some(pinned), true, Some(config_path)) =
             (pinned, placement.rules.strict_mode, placement.config_path.clone())
         {
@@ -184,8 +185,9 @@ impl Projects {
         let warning = placement.not_switched("auto_switch is off");
         placement.warnings.push(warning);
         (placement.project, placement.resolved_by) = (None, None);
-        if let Some(pinned) = pinned {
-            let project = self.by_id(pinned, placement.working_directory.as_deref()).await;
+        if let Some(session) = session
+            && let Some(project) = self.kept(session).await
+        {
             placement.take(project, Tier::Session);
         }
         Ok(())
@@ -208,7 +210,12 @@ impl Projects {
                 }
                 None => return Err(ProjectError::Unresolved { skipped: vec![NO_DIRECTORY.to_owned()] }.into()),
             },
-            Target::Project(said) => return self.of_known(self.one_meant(session, said).await?).await,
+            Target::Project(said) => {
+                let (project, warnings) = self.one_meant(session, said).await?;
+                let mut placement = self.of_known(project).await?;
+                placement.warnings.extend(warnings);
+                return Ok(placement);
+            }
         };
         match &discovery.sighting {
             Sighting::Invalid(invalid) => Err(ProjectError::Config(invalid.clone()).into()),
@@ -241,7 +248,7 @@ impl Projects {
                 Ok(placement)
             }
             // It is not the one that was chosen, since a moment.
-            Some(_) | None => Err(ProjectError::Unknown.into()),
+            Some(_) | None => Err(ProjectError::Unknown { unseen: Vec::new() }.into()),
         }
     }
 }

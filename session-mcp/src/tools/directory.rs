@@ -6,6 +6,7 @@ use rmcp::handler::server::router::tool::ToolRoute;
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use session_core::Session as Snapshot;
 
 use crate::error::SessionError;
 use crate::project::{DirectoryError, Outcome, Placed, ProjectError, Projects};
@@ -121,6 +122,15 @@ struct WorksIn {
     source: Source,
     /// When the session ends if it is not used.
     expires_at: Time,
+}
+
+/// The directory that a session works in, for answers that say it beside other things. One outside of the allowed roots
+/// is left out: `get_working_directory` says what is the matter.
+pub(super) async fn allowed(projects: &Projects, session: &Snapshot) -> Option<String> {
+    let directory = session.working_directory.as_ref()?;
+    let is_outside = projects.is_confined()
+        && matches!(projects.open(directory.as_path()).await, Err(DirectoryError::Outside { .. }));
+    (!is_outside).then(|| directory.as_str().to_owned())
 }
 
 async fn get(projects: &Projects, session: Session) -> Result<Json<WorksIn>, SessionError> {

@@ -7,26 +7,32 @@ use serde::Serialize;
 use session_core::{Mode, StateName};
 
 use crate::error::SessionError;
+use crate::project::Projects;
 use crate::session::Session;
 use crate::source::Source;
 
 use super::answer::{Time, count, source, text};
+use super::directory::allowed;
 use super::route::{Effect, route};
 
-pub(super) fn session_info<S: Send + Sync + 'static>() -> ToolRoute<S> {
+pub(super) fn session_info<S: Send + Sync + 'static>(projects: &Projects) -> ToolRoute<S> {
+    let projects = projects.clone();
     route::<Information, _, _>(
         "session_info",
         "Tells what this session is: its project, the names of its state values, when it was created and last used, \
          and when it ends.",
         Effect::Reads,
         &[],
-        info,
+        move |session: Session| {
+            let projects = projects.clone();
+            async move { info(&projects, session).await }
+        },
     )
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Information {
-    /// The directory the session works in.
+    /// The directory the session works in. Null if none was set, or if it is outside of the allowed roots by now.
     working_directory: Option<String>,
     /// When that was set.
     set_at: Option<Time>,
@@ -54,11 +60,11 @@ struct Information {
     source: Source,
 }
 
-async fn info(session: Session) -> Result<Json<Information>, SessionError> {
+async fn info(projects: &Projects, session: Session) -> Result<Json<Information>, SessionError> {
     let snapshot = session.load().await?;
     let own = |name: &StateName| (!name.is_reserved()).then(|| name.as_str().to_owned());
     Ok(Json(Information {
-        working_directory: text(snapshot.working_directory.as_ref()),
+        working_directory: allowed(projects, &snapshot).await,
         set_at: snapshot.set_at.map(Time::from),
         config_path: text(snapshot.config_path.as_ref()),
         project_id: text(snapshot.project_id.as_ref()),

@@ -13,9 +13,9 @@ use crate::project::{MAX_ATTEMPTS, Placement, Projects, lost_a_race};
 use crate::session::Session;
 use crate::source::Source;
 
-use super::answer::{Time, source, text};
+use super::answer::{Time, source};
 use super::argument::Argument;
-use super::directory::DIRECTORY;
+use super::directory::{DIRECTORY, allowed};
 use super::list::require_principal;
 use super::place::{Place, in_words};
 use super::project::{PROJECT, both};
@@ -63,7 +63,7 @@ struct OpenedSession {
     /// How the call reached the session.
     #[schemars(schema_with = "source")]
     source: Source,
-    /// The directory the session works in.
+    /// The directory the session works in. Left out if none was set, or if it is outside of the allowed roots by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     working_directory: Option<String>,
@@ -78,13 +78,13 @@ struct OpenedSession {
 }
 
 impl OpenedSession {
-    fn new(name: &SessionName, snapshot: &Snapshot, source: Source) -> Self {
+    fn new(name: &SessionName, snapshot: &Snapshot, source: Source, working_directory: Option<String>) -> Self {
         Self {
             session: name.expose(),
             expires_at: snapshot.expires_at().into(),
             ends_at: snapshot.ends_at.into(),
             source,
-            working_directory: text(snapshot.working_directory.as_ref()),
+            working_directory,
             changed: None,
             place: None,
         }
@@ -106,8 +106,8 @@ async fn open(projects: &Projects, session: Session, asked: Open) -> Result<Json
         let change = change.flatten();
         let (is_put, change) = (change.is_some(), change.unwrap_or_default());
         let opened = match &resumed {
-            Some(resumed) => promote(resumed, change).await,
-            None => open_or_promote(&session, change).await,
+            Some(resumed) => promote(projects, resumed, change).await,
+            None => open_or_promote(projects, &session, change).await,
         };
         match (opened, placement) {
             (Err(error), _) if lost_a_race(&error, attempt) => {}
@@ -118,24 +118,29 @@ async fn open(projects: &Projects, session: Session, asked: Open) -> Result<Json
     Err(StoreError::Conflict.into())
 }
 
-async fn open_or_promote(session: &Session, change: Change) -> Result<OpenedSession, SessionError> {
-    match promote(session, change.clone()).await {
+async fn open_or_promote(
+    projects: &Projects,
+    session: &Session,
+    change: Change,
+) -> Result<OpenedSession, SessionError> {
+    match promote(projects, session, change.clone()).await {
         Err(SessionError::NoSession) => {
             let opened = session.open(change).await?;
-            Ok(OpenedSession::new(&opened.name, &opened.session, Source::Opened))
+            Ok(OpenedSession::new(&opened.name, &opened.session, Source::Opened, None))
         }
         Err(SessionError::NotFound | SessionError::Expired { .. }) if session.source()? == Source::Connection => {
-            promote(&session.reopened().await?, change).await
+            promote(projects, &session.reopened().await?, change).await
         }
         promoted => promoted,
     }
 }
 
 /// Gives a session another handle. It is loaded before, so that a handle is given only if it can be answered with.
-async fn promote(session: &Session, change: Change) -> Result<OpenedSession, SessionError> {
+async fn promote(projects: &Projects, session: &Session, change: Change) -> Result<OpenedSession, SessionError> {
     let snapshot = session.load().await?;
+    let directory = allowed(projects, &snapshot).await;
     let (name, updated) = session.promote(change).await?;
-    let mut opened = OpenedSession::new(&name, &snapshot, session.source()?);
+    let mut opened = OpenedSession::new(&name, &snapshot, session.source()?, directory);
     opened.expires_at = updated.expires_at.into();
     Ok(opened)
 }

@@ -53,6 +53,9 @@ impl From<Placement> for Place {
 pub(super) struct ProjectInfo {
     /// Its id.
     id: String,
+    /// True if it has no id of its own, and this one was derived from its directory; left out otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    id_derived: bool,
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -83,6 +86,7 @@ impl From<&Project> for ProjectInfo {
         let path = |path: &Option<PathBuf>| path.as_deref().map(in_words);
         Self {
             id: project.id.clone(),
+            id_derived: project.is_id_derived,
             name: project.name.clone(),
             root: path(&project.root),
             config_path: path(&project.config_path),

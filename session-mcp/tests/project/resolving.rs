@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use session_core::{BoxError, Change, Mode, NewGrant, Text};
 use session_mcp::project::{
-    ProjectError, ProjectSettings, ProjectTracker, Projects, RegisteredProject, Resolution, Target, TrackedProject,
+    ProjectError, ProjectSettings, ProjectTracker, Projects, RegisteredProject, Resolution, ResolvedBy, Target,
+    TrackedProject,
 };
 use session_mcp::{SessionError, TestSession};
 
@@ -114,7 +115,7 @@ async fn a_project_that_nobody_knows_is_not_taken_for_granted() {
     let test = placed(&projects, &tree.at("shop")).await;
     for said in [TEA, "tea", "", "/"] {
         let answer = projects.resolve(&test.session(), Some(said)).await;
-        assert!(matches!(answer, Err(SessionError::Project(ProjectError::Unknown))), "{said}: {answer:?}");
+        assert!(matches!(answer, Err(SessionError::Project(ProjectError::Unknown { .. }))), "{said}: {answer:?}");
     }
     assert_eq!(by(&projects.resolve(&test.session(), Some("shop")).await.expect("its own")), (SHOP, "argument"));
     let shouted = SHOP.to_uppercase();
@@ -309,6 +310,86 @@ async fn a_project_that_the_application_set_by_itself_is_the_sessions() {
     let id = Text::new("from-the-application").expect("a text");
     test.session().update(Change::new().project_id(id)).await.expect("it may");
     assert_eq!(by(&resolve(&projects, &test).await), ("from-the-application", "session"));
+}
+
+#[tokio::test]
+async fn a_default_that_means_several_projects_is_refused_at_the_start() {
+    let tree = two();
+    let twin = "5f1c6a52-6a59-4a5d-b2a4-1d8c4b9c1a03";
+    tree.file(Path::new("twin").join(JSON), &said("shop", Some(twin), ""));
+    let mut settings = ProjectSettings { default: Some("shop".to_owned()), ..registered(&tree) };
+    settings.registered.push(RegisteredProject { root: Some(tree.at("twin")), ..RegisteredProject::default() });
+    let refused = Projects::new(&[], &settings).expect_err("it is either").to_string();
+    assert!(refused.contains("`projects.default`") && refused.contains("the id"), "{refused}");
+    settings.default = Some(twin.to_owned());
+    let projects = Projects::new(&[], &settings).expect("the id is one's own");
+    assert_eq!(by(&projects.resolve(&TestSession::without(), None).await.expect("the default")), (twin, "default"));
+}
+
+#[tokio::test]
+async fn a_default_that_became_another_project_is_an_error() {
+    let tree = two();
+    let settings = ProjectSettings { default: Some("shop".to_owned()), ..registered(&tree) };
+    let projects = Projects::new(&[], &settings).expect("valid");
+    assert_eq!(by(&projects.resolve(&TestSession::without(), None).await.expect("the default")), (SHOP, "default"));
+    tree.file(Path::new("shop").join(JSON), &said("tea", Some(TEA), ""));
+    let answer = projects.resolve(&TestSession::without(), None).await;
+    let Err(SessionError::Project(error @ ProjectError::Unresolved { .. })) = answer else { panic!("{answer:?}") };
+    assert!(error.to_string().contains("default: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_project_that_is_kept_is_still_said_with_its_name_and_that_its_id_is_derived() {
+    let (tree, projects) = (Tree::new(), anywhere());
+    tree.file(Path::new("plain").join(JSON), &said("plain", None, ""));
+    for shy in ["off", "off/too"] {
+        tree.file(Path::new(shy).join(JSON), &said("off", None, r#", "auto_switch": false"#));
+    }
+    let test = placed(&projects, &tree.at("plain")).await;
+    let plain = resolve(&projects, &test).await.project;
+    for shy in ["off", "off/too"] {
+        let kept = projects.set_working_directory(&test.session(), &tree.at(shy)).await.expect("it is placed");
+        assert_eq!(kept.placement.project.as_ref(), Some(&plain), "{shy}");
+        assert_eq!(kept.placement.resolved_by.map(ResolvedBy::as_str), Some("session_derived_id"));
+        let resolution = resolve(&projects, &test).await;
+        assert_eq!((&resolution.project, resolution.resolved_by.as_str()), (&plain, "session_derived_id"), "{shy}");
+    }
+    tree.file(Path::new("plain").join(JSON), &said("other", Some(SHOP), ""));
+    let resolution = resolve(&projects, &test).await;
+    assert_eq!(by(&resolution), (&*plain.id, "session_derived_id"), "it is still derived");
+    assert_eq!(resolution.project.name, None, "and nobody is called that any more");
+
+    let test = placed(&projects, &tree.project("same", "same").parent().expect("a folder").join("..")).await;
+    let id = resolve(&projects, &test).await.project.id;
+    tree.file(Path::new("same").join(JSON), &said("same", Some(TEA), r#", "auto_switch": false"#));
+    assert_eq!(by(&resolve(&projects, &test).await), (&*id, "session_derived_id"));
+}
+
+#[tokio::test]
+async fn a_registered_project_that_cannot_be_looked_at_is_told_to_whoever_may_mean_it() {
+    let tree = two();
+    let projects = Projects::new(&[], &registered(&tree)).expect("valid");
+    let (test, file) = (placed(&projects, &tree.at("tea")).await, tree.at("shop").join(JSON));
+    tree.file(Path::new("tea").join(JSON), &said("shop", Some(TEA), ""));
+    let ambiguous = projects.resolve(&test.session(), Some("shop")).await;
+    assert!(matches!(ambiguous, Err(SessionError::Project(ProjectError::Ambiguous { .. }))), "{ambiguous:?}");
+
+    for break_it in [
+        |file: &Path| fs::write(file, "{"),
+        |file: &Path| fs::remove_dir_all(file.parent().and_then(Path::parent).expect("it is in a folder")),
+    ] {
+        break_it(&file).expect("it is ours");
+        let is_told =
+            |words: &[String]| words.iter().any(|word| word.contains(tree.at("shop").to_str().expect("UTF-8")));
+        let named = projects.resolve(&test.session(), Some("shop")).await.expect("one is left");
+        assert!(by(&named) == (TEA, "argument") && is_told(&named.warnings), "{named:?}");
+        let switch = projects.switch(&test.session(), Target::Project("shop"), true).await.expect("one is left");
+        assert!(is_told(&switch.placement.warnings), "{switch:?}");
+        match projects.resolve(&test.session(), Some(SHOP)).await {
+            Err(SessionError::Project(error @ ProjectError::Unknown { .. })) => assert!(is_told(&[error.to_string()])),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

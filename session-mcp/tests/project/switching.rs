@@ -85,7 +85,7 @@ async fn what_is_no_project_is_an_error_and_the_session_stays() {
         (Target::Directory(&bare), (|error| matches!(error, ProjectError::NoConfig { .. })) as fn(&_) -> bool),
         (Target::Directory(broken.as_deref().expect("a folder")), |error| matches!(error, ProjectError::Config(_))),
         (Target::Directory(Path::new("tea")), |error| matches!(error, ProjectError::Argument(_))),
-        (Target::Project("tea"), |error| matches!(error, ProjectError::Unknown)),
+        (Target::Project("tea"), |error| matches!(error, ProjectError::Unknown { .. })),
     ] {
         match projects.switch(&test.session(), target, false).await {
             Err(SessionError::Project(error)) => assert!(is_expected(&error), "{target:?}: {error}"),

@@ -116,6 +116,7 @@ async fn opening_takes_a_directory_or_a_known_project() {
     let opened = told(&opened);
     assert_eq!(opened["resolved_by"], "argument_derived_id");
     assert_eq!(opened["working_directory"], folders.at("tea"));
+    assert_eq!(opened["project_info"]["id_derived"], true);
     let where_it_is = modern.call("get_working_directory", json!({ "session": opened["session"] })).await;
     assert_eq!(told(&where_it_is)["working_directory"], folders.at("tea"));
 
@@ -194,6 +195,7 @@ async fn switching_tells_from_where_and_to_where() {
     assert_eq!(names.len(), 2, "{listed}");
     assert_eq!((&names[0]["name"], &names[0]["current"]), (&json!("shop"), &Value::Null));
     assert_eq!((&names[1]["name"], &names[1]["current"]), (&json!("tea"), &json!(true)));
+    assert_eq!((&names[0]["id_derived"], &names[1]["id_derived"]), (&Value::Null, &json!(true)));
     for wrong in [json!({ "dry_run": "yes" }), json!({ "project": 7 }), json!({ "project": "a", "directory": "/" })] {
         assert_eq!(refused(&legacy.call("auto_switch_project", wrong).await).0, "invalid_argument");
     }
@@ -231,9 +233,18 @@ async fn what_a_session_works_in_is_confined_at_each_use() {
         let answer = legacy.call(tool, json!({})).await;
         assert_eq!(refused(&answer).0, "outside_allowed_roots", "{tool}");
     }
+    let named = legacy.call("get_project", json!({ "project": "tea" })).await;
+    assert_eq!(refused(&named).0, "outside_allowed_roots", "whatever the call names");
+    for tool in ["session_info", "open_session"] {
+        let answer = legacy.call(tool, json!({})).await;
+        assert_eq!(told(&answer)["working_directory"], Value::Null, "{tool}");
+    }
     fs::remove_file(folders.at("shop")).expect("it is a link");
     let gone = legacy.call("get_working_directory", json!({})).await;
     assert_eq!(told(&gone)["working_directory"], folders.at("shop"));
     assert!(told(&gone)["warnings"][0].as_str().is_some_and(|said| said.contains("exists")), "{gone}");
     assert_eq!(refused(&legacy.call("get_project", json!({})).await).0, "directory_gone");
+    let named = legacy.call("get_project", json!({ "project": "tea" })).await;
+    assert_eq!(told(&named)["working_directory"], Value::Null, "it is not to be worked in: {named}");
+    assert!(told(&named)["warnings"][0].as_str().is_some_and(|said| said.contains("exists")), "{named}");
 }

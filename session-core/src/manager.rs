@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::change::Change;
+use crate::change::{Change, Edit};
 use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
@@ -306,6 +306,8 @@ impl SessionManager {
     /// Sets the directory a session works in. Without a key it opens a session for it first, in one step, under a name
     /// minted here: a name from outside never creates anything.
     ///
+    /// The session has no project and no config file from then on: those it had belong to the directory before.
+    ///
     /// The directory is taken as it is; whether it exists is for the caller to know, who shares its file system.
     ///
     /// # Errors
@@ -317,7 +319,8 @@ impl SessionManager {
         key: Option<&SessionKey>,
         directory: &Path,
     ) -> Result<Placed, Error> {
-        let change = Change::new().working_directory(Text::from_path(directory)?);
+        let alone = Change { config_path: Edit::Remove, project_id: Edit::Remove, ..Change::new() };
+        let change = alone.working_directory(Text::from_path(directory)?);
         match key {
             Some(key) => Ok(Placed::Updated(self.update(key, change).await?)),
             None => Ok(Placed::Opened(self.open(owner, change).await?)),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use session_core::{
     Change, Created, Error, Expired, Lifetimes, Listing, Load, NewSession, Owner, Page, Placed, Session, SessionKey,
-    SessionManager, SessionStore, StateValue, StoreError, Updated,
+    SessionManager, SessionStore, StateValue, StoreError, Text, Updated,
 };
 use session_mcp::TokioTimer;
 use session_memory::MemoryStore;
@@ -110,6 +110,21 @@ async fn a_working_directory_opens_a_session_only_under_a_name_minted_here() {
     let late = manager.set_working_directory(Owner::Anonymous, Some(&key), directory).await;
     assert!(matches!(late, Err(Error::Store(StoreError::NotFound))), "an ended name opens nothing: {late:?}");
     assert_eq!(manager.session_count().await.expect("the store answers"), 0);
+}
+
+#[tokio::test]
+async fn a_working_directory_leaves_the_project_of_the_one_before() {
+    let manager = manager().await;
+    let key = open(&manager).await;
+    let text = |text: &str| Text::new(text).expect("a text");
+    let shop = Change::new().working_directory(text("/srv/shop")).config_path(text("/srv/shop/a.json"));
+    manager.update(&key, shop.project_id(text("shop"))).await.expect("it is live");
+    manager.set_working_directory(Owner::Anonymous, Some(&key), Path::new("/srv/tea")).await.expect("it is live");
+    let session = manager.load(&key).await.expect("it is live");
+    assert_eq!(
+        (session.working_directory, session.config_path, session.project_id),
+        (Some(text("/srv/tea")), None, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]

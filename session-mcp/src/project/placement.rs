@@ -131,6 +131,21 @@ impl Placement {
         fields().map_err(|_: session_core::InvalidText| ProjectError::Argument(DirectoryError::NotText))
     }
 
+    /// The change that puts a session here from where it is. A project that stays is not set anew, which would be told as
+    /// a switch; so the change holds only for the session as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`change`](Self::change).
+    pub(super) fn change_of(&self, session: &Snapshot) -> Result<Change, ProjectError> {
+        let mut change = self.change()?;
+        if project_of(session) == self.project.as_ref().map(|project| &*project.id) {
+            change.project_id = Edit::Keep;
+            change.expected = Some(session.version);
+        }
+        Ok(change)
+    }
+
     /// Whether a session is here already.
     pub(super) fn is_of(&self, session: &Snapshot) -> bool {
         let is = |text: &Option<Text>, path: &Option<PathBuf>| text.as_ref().map(Text::as_path) == path.as_deref();

@@ -148,7 +148,7 @@ impl Projects {
                     return Err(asked.take().unresolved());
                 }
             };
-            match session.update(placement.change()?.if_version(snapshot.version)).await {
+            match session.update(placement.change_of(&snapshot)?.if_version(snapshot.version)).await {
                 Err(error) if lost_a_race(&error, attempt) => {}
                 Err(SessionError::Manager(Error::Store(StoreError::ReadOnly))) => {
                     return self.as_it_was(&snapshot, placement, asked.take()).await.map(Some);

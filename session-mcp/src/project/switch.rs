@@ -112,7 +112,7 @@ impl Projects {
             let updated = if is_done {
                 Ok(None)
             } else {
-                session.update(placement.change()?.if_version(snapshot.version)).await.map(Some)
+                session.update(placement.change_of(&snapshot)?.if_version(snapshot.version)).await.map(Some)
             };
             match updated {
                 Err(error) if lost_a_race(&error, attempt) => {}
@@ -134,11 +134,16 @@ impl Projects {
         let discovery = self.look(directory, Freshness::Now).await.map_err(ProjectError::Argument)?;
         let mut placement = Placement::in_directory(discovery);
         let rules = placement.rules;
+        let snapshot = own(session).await;
         if !rules.dry_run && (rules.auto_switch || placement.project.is_none()) {
-            let change = placement.change()?;
+            // Where it is now is good to know, and no reason to refuse.
+            let change = match snapshot {
+                Ok(Some(snapshot)) => placement.change_of(&snapshot)?,
+                Ok(None) | Err(_) => placement.change()?,
+            };
             return Ok((placement, Some(change)));
         }
-        let snapshot = own(session).await?;
+        let snapshot = snapshot?;
         if rules.dry_run {
             placement.warn_of_dry_run();
             return Ok((placement, None));
@@ -168,7 +173,10 @@ impl Projects {
             placement.warn_of_dry_run();
             return Ok((placement, None));
         }
-        let change = placement.change()?;
+        let change = match own(session).await? {
+            Some(snapshot) => placement.change_of(&snapshot)?,
+            None => placement.change()?,
+        };
         Ok((placement, Some(change)))
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use session_core::{Event, Observer, Owner, Reason, Subject};
 use session_mcp::{Config, Lifespan};
+use session_tests::Checkout;
 use tokio::task::JoinSet;
 
 use crate::caller::Caller;
@@ -51,6 +52,13 @@ async fn each_switch_is_told_once_and_nothing_else_is() {
     let to = |project: &Workshop| in_session(json!({ "directory": project.deep() }));
     caller.ask("set_working_directory", to(&shop)).await;
     assert_eq!(switches.take(), [it]);
+    for tool in ["set_working_directory", "auto_switch_project", "open_session"] {
+        for directory in [shop.deep(), shop.root().to_owned()] {
+            caller.ask(tool, in_session(json!({ "directory": directory }))).await;
+        }
+    }
+    caller.ask("open_session", in_session(json!({ "project": shop.id() }))).await;
+    assert_eq!(switches.take(), [], "it works in other folders of the same project");
     caller.ask("auto_switch_project", to(&blog)).await;
     assert_eq!(switches.take(), [it]);
 
@@ -69,6 +77,12 @@ async fn each_switch_is_told_once_and_nothing_else_is() {
         caller.ask("get_project", in_session(json!({}))).await;
     }
     assert_eq!(switches.take(), [it], "the first saw that the config had changed");
+
+    let bare = Checkout::new();
+    for taken in [vec![it], Vec::new()] {
+        caller.ask("set_working_directory", in_session(json!({ "directory": bare.path() }))).await;
+        assert_eq!(switches.take(), taken, "what has no project is left none");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

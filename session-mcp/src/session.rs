@@ -246,6 +246,14 @@ impl Session {
         self.explain(ended.and_then(|ended| if ended { Ok(()) } else { Err(StoreError::NotFound.into()) })).await
     }
 
+    /// The handle that the call brought, if it reached its session by one. The transport's name is never told.
+    pub(crate) fn handle(&self) -> Option<String> {
+        match self.found() {
+            Ok(Found::Handle(name)) => Some(name.expose()),
+            _ => None,
+        }
+    }
+
     /// Opens a session that this call does not have yet, with what `initial` sets.
     pub(crate) async fn open(&self, initial: Change) -> Result<Opened, SessionError> {
         Ok(self.0.sessions.open(self.0.owner, initial).await?)

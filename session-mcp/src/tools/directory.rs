@@ -75,7 +75,8 @@ struct SetDirectory {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     set_at: Option<Time>,
-    /// The handle of the session that was opened for it.
+    /// The session's handle: the one that the call brought, or that of the session that was opened for it. Left out for
+    /// the connection's own session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     session: Option<String>,
@@ -96,8 +97,10 @@ async fn set(projects: &Projects, session: Session, directory: &str) -> Result<J
             let times = (opened.session.created_at, opened.session.expires_at());
             (Some(Source::Opened), Some(opened.name.expose()), Some(times))
         }
-        Outcome::Updated(updated) => (Some(session.source()?), None, Some((updated.at, updated.expires_at))),
-        Outcome::Unchanged => (session.source().ok(), None, None),
+        Outcome::Updated(updated) => {
+            (Some(session.source()?), session.handle(), Some((updated.at, updated.expires_at)))
+        }
+        Outcome::Unchanged => (session.source().ok(), session.handle(), None),
     };
     Ok(Json(SetDirectory {
         working_directory: placement.working_directory.as_deref().map(in_words),

@@ -80,6 +80,9 @@ async fn setting_a_directory_answers_the_project_in_both_eras() {
     let project = legacy.call("get_project", json!({})).await;
     assert_eq!((&told(&project)["project"]["id"], &told(&project)["source"]), (&json!(SHOP), &json!("http_session")));
     let session = &told(&second)["session"];
+    let again =
+        modern.call("set_working_directory", json!({ "directory": folders.at("shop"), "session": session })).await;
+    assert_eq!((&told(&again)["session"], &told(&again)["source"]), (session, &json!("handle")));
     let project = modern.call("get_project", json!({ "session": session })).await;
     assert_eq!((&told(&project)["project"]["id"], &told(&project)["source"]), (&json!(SHOP), &json!("handle")));
 }

@@ -95,6 +95,17 @@ impl Config {
     pub fn lifetimes(&self) -> Result<Lifetimes, InvalidLifetime> {
         Lifetimes::new(self.idle_timeout, self.absolute_lifetime)
     }
+
+    /// Says in the log of a server over HTTP that whoever calls it may choose any directory.
+    #[cfg(feature = "http")]
+    pub(crate) fn warn_if_unconfined(&self) {
+        if self.allowed_roots.is_empty() {
+            tracing::warn!(
+                "callers can let their sessions work in any directory that this process can read; set `allowed_roots`, or \
+                 the flag --allowed-root of the program"
+            );
+        }
+    }
 }
 
 impl Default for Config {

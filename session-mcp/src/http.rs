@@ -92,6 +92,7 @@ impl Endpoint {
         sessions: Arc<SessionManager>,
         config: &Config,
     ) -> Result<Self, StartError> {
+        config.warn_if_unconfined();
         let streams = CancellationToken::new();
         let calls = TaskTracker::new();
         let legacy = Arc::new(LegacySessions::new(Arc::clone(&sessions)));

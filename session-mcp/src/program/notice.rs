@@ -31,10 +31,6 @@ pub(super) fn notices(config: &Config) -> Vec<String> {
             is_open(address) && config.tokens.is_none(),
             "others can connect and need not say who they are; see --tokens, and --help for how to make a token",
         ),
-        (
-            config.allowed_roots.is_empty(),
-            "callers can let their sessions work in any directory that this process can read; see --allowed-root",
-        ),
     ];
     warnings.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_owned()).collect()
 }
@@ -51,8 +47,7 @@ mod tests {
     use super::*;
 
     fn at(address: &str) -> Config {
-        let allowed_roots = vec!["/srv".into()];
-        Config { http: Some(address.parse().expect("an address")), allowed_roots, ..Config::default() }
+        Config { http: Some(address.parse().expect("an address")), ..Config::default() }
     }
 
     fn assert_named(config: &Config, words: &[&str]) {
@@ -77,13 +72,6 @@ mod tests {
         for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:8787"] {
             assert_named(&at(address), &["--allowed-host", "--tokens"]);
         }
-    }
-
-    #[test]
-    fn a_server_whose_sessions_can_work_anywhere_is_warned_of_over_http() {
-        let anywhere = Config { allowed_roots: Vec::new(), ..at("127.0.0.1:8787") };
-        assert_named(&anywhere, &["--allowed-root"]);
-        assert_named(&Config { allowed_roots: vec!["/srv".into()], ..Config::default() }, &[]);
     }
 
     #[test]

@@ -1,14 +1,27 @@
 //! What the log says, and never says.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::common::{answers, converse, initialize, program, request};
+use crate::common::{Listening, answers, converse, initialize, program, request};
 
 #[test]
 fn a_log_filter_that_is_not_understood_is_said_once() {
     let output = converse(program().env("RUST_LOG", "nonsense=foo"), &[]);
     let log = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(log.matches("RUST_LOG is not understood").count(), 1, "{log}");
+}
+
+#[test]
+fn sessions_that_can_work_anywhere_are_warned_of_once_over_http_and_only_there() {
+    let log = |command: &mut std::process::Command| Listening::start(command).end(Signal::TERM).1;
+    let anywhere = log(&mut program());
+    assert_eq!(anywhere.matches("`allowed_roots`").count(), 1, "{anywhere}");
+    assert!(anywhere.contains("--allowed-root"), "it says how to set them: {anywhere}");
+    let confined = log(program().args(["--allowed-root", "/"]));
+    assert!(!confined.contains("allowed_roots"), "{confined}");
+    let stdio = String::from_utf8(converse(&mut program(), &[]).stderr).expect("UTF-8");
+    assert!(!stdio.contains("allowed_roots"), "{stdio}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! From a directory upward.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use session_mcp::project::{DirectoryError, ProjectSettings, Projects, SkipReason
 use crate::trees::{
     JSON, TOML, Tree, anywhere, config, find, invalid, json, kept, name, nothing, pairs, settings, toml,
 };
+use crate::unreadable::{as_nobody, forbid, open_tree};
 
 #[test]
 fn the_nearest_config_counts() {
@@ -276,14 +276,47 @@ fn nothing_is_found_for_the_root_of_the_file_system() {
 
 #[test]
 fn directories_are_never_listed() {
-    let tree = Tree::new();
-    tree.project("", "top");
+    let tree = open_tree();
+    let config = tree.project("", "top");
     let crowded = tree.folder("crowded/deep");
-    // Whoever may not list a directory may still go through it; see `unreadable` for who is no root.
-    fs::set_permissions(tree.at("crowded"), fs::Permissions::from_mode(0o311)).expect("it is ours");
-    let discovery = crate::unreadable::as_nobody(move || find(&anywhere(), &crowded));
+    for (path, mode) in [(config.parent().expect("a folder"), 0o755), (&config, 0o644), (&crowded, 0o755)] {
+        forbid(path, mode);
+    }
+    // Whoever may not list a directory may still go through it.
+    forbid(&tree.at("crowded"), 0o311);
+    let discovery = as_nobody(move || find(&anywhere(), &crowded));
+    forbid(&tree.at("crowded"), 0o755);
     assert_eq!(discovery.skipped, []);
     assert!(matches!(discovery.sighting, session_mcp::project::Sighting::Config(_)), "{discovery:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "long: two folders get a hundred thousand files each"]
+fn a_folder_of_a_hundred_thousand_files_is_not_scanned() {
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+
+    let tree = Tree::new();
+    tree.project("", "top");
+    let deep = tree.folder("crowded/deep");
+    for folder in [tree.at("crowded"), deep.clone()] {
+        for number in 0..100_000 {
+            fs::File::create(folder.join(number.to_string())).expect("there is room");
+        }
+    }
+    let watch = init(CreateFlags::NONBLOCK).expect("there is room for a watch");
+    for folder in [tree.at("crowded"), deep.clone()] {
+        add_watch(&watch, folder, WatchFlags::ACCESS | WatchFlags::ONLYDIR).expect("it is there");
+    }
+    let is_read = || rustix::io::read(&watch, &mut [0; 4096]).is_ok();
+
+    let projects = anywhere();
+    for directory in [&deep, &tree.at("crowded")] {
+        assert_eq!(name(&projects, directory), "top");
+        assert!(!is_read(), "nobody reads what is in {}", directory.display());
+    }
+    fs::read_dir(&deep).expect("it is there").next().expect("a file").expect("it can be read");
+    assert!(is_read(), "whoever does is seen");
 }
 
 #[test]

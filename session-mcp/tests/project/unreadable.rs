@@ -26,12 +26,12 @@ pub(crate) fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn forbid(path: &Path, mode: u32) {
+pub(crate) fn forbid(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
 /// A tree that nobody may look into, as far as it does not forbid that itself.
-fn open_tree() -> Tree {
+pub(crate) fn open_tree() -> Tree {
     let tree = Tree::new();
     forbid(tree.root(), 0o755);
     tree

@@ -166,3 +166,17 @@ pub enum Tier {
     /// The settings.
     Default,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{derived_id, is_derived};
+
+    #[test]
+    fn a_path_has_the_id_that_it_has_everywhere_and_for_good() {
+        let id = "f0ddbc7f-d589-5205-88d8-df1d2b17303c";
+        assert_eq!(derived_id(Path::new("/srv/shop")).to_string(), id);
+        assert!(is_derived(id, Path::new("/srv/shop")) && !is_derived(id, Path::new("/srv")));
+    }
+}

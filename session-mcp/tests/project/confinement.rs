@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use session_mcp::project::{DirectoryError, InvalidProjects, Projects, SkipReason};
+use session_mcp::project::{DirectoryError, InvalidProjects, Projects, Sighting, SkipReason};
 
 use crate::trees::{
     JSON, TOML, Tree, anywhere, beneath, find, invalid, json, kept, name, nothing, pairs, settings, toml,
@@ -274,4 +275,51 @@ async fn what_is_opened_reaches_what_is_in_it_and_nothing_outside() {
     for path in ["out/file", "../../outside/file", "../a/file"] {
         directory.read_to_string(path).expect_err(path);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_swapped_all_the_time_never_leads_outside() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    let (tree, inside, outside) = inside_and_outside();
+    for (folder, word) in [("inside", "inside"), ("outside", "secret")] {
+        tree.project(Path::new(folder).join("a"), word);
+        tree.file(Path::new(folder).join("a/b/file"), word);
+    }
+    let (directory, other) = (inside.join("a"), tree.link("inside/link", outside.join("a")));
+    let swap = || renameat_with(CWD, &directory, CWD, &other, RenameFlags::EXCHANGE).expect("both are there");
+    let projects = beneath(&[&inside]);
+    let end = Instant::now() + Duration::from_secs(1);
+    let (found, opened) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while Instant::now() < end {
+                swap();
+            }
+        });
+        let finder = scope.spawn(|| {
+            let mut found = 0;
+            while Instant::now() < end {
+                match projects.find_blocking(&directory.join("b")).map(|discovery| discovery.sighting) {
+                    Ok(Sighting::Config(config)) => {
+                        assert_eq!(config.config.name, "inside");
+                        found += 1;
+                    }
+                    // The config was swapped after the directory was found.
+                    Ok(Sighting::Nothing | Sighting::Invalid(_)) | Err(_) => {}
+                }
+            }
+            found
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let mut opened = 0;
+        while Instant::now() < end {
+            if let Ok((_, open)) = runtime.block_on(projects.open(&directory.join("b"))) {
+                assert_eq!(open.read_to_string("file").expect("it is in it"), "inside");
+                opened += 1;
+            }
+        }
+        (finder.join().expect("it does not panic"), opened)
+    });
+    assert!(found > 0 && opened > 0, "{found} {opened}");
 }

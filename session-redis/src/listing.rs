@@ -1,7 +1,6 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
 use std::error::Error as _;
-use std::time::Duration;
 
 use redis::{Cmd, cmd};
 use session_core::{
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use crate::client::{Call, Request};
 use crate::fields::{LISTED, decode, decode_listed};
 use crate::keys::slot;
-use crate::reply::{Reply, number, text, time};
+use crate::reply::{Reply, number, text, time, unknown};
 use crate::scripts::END;
 use crate::sessions::{Sessions, millis, remaining};
 
@@ -163,32 +162,41 @@ impl Sessions {
         let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
         // Who goes on creating sessions adds them behind this one, and does not keep the end waiting.
         let Some(last) = reply.pair().and_then(|(_, deadline)| number(&deadline)) else { return Ok(0) };
-        let mut ended = 0;
+        let mut ended = None;
         loop {
-            let mut range = cmd("ZRANGE");
-            range.arg(&index).arg("-inf").arg(last).arg("BYSCORE").arg("LIMIT").arg(0).arg(ENDED_AT_ONCE + 1);
-            let request = Request::new(slot(&index)).command(range).command(fence(&index));
-            let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
-            let mut members = Vec::new();
-            while let Some(member) = reply.next() {
-                members.extend(text(member).filter(|member| member != RATE));
+            match self.end_some(owner, &index, last, until).await {
+                Ok(Some(now_ended)) => ended = Some(ended.unwrap_or(0) + now_ended),
+                Ok(None) => return Ok(ended.unwrap_or(0)),
+                Err(error) if ended.is_some() => return Err(unknown(error)),
+                Err(error) => return Err(error),
             }
-            if members.is_empty() {
-                return Ok(ended);
-            }
-            let locators = members.iter().filter_map(|member| member.parse().ok());
-            let sessions = locators.map(|locator| self.keys.session(&SessionId { owner: *owner, locator }));
-            let sessions: Vec<String> = std::iter::once(index.clone()).chain(sessions).collect();
-            let names: Vec<&str> = sessions.iter().map(String::as_str).collect();
-            // Only who waits for replicas asks again what was answered.
-            let stay = self.durability.map_or(Duration::ZERO, |_| self.patience());
-            let call = Call::of(&END, &names).number(millis(stay));
-            let call = members.iter().fold(call, |call, member| call.text(member));
-            let request = Request::new(slot(&index)).script(call);
-            let now_ended = Reply::of(self.end(request, until).await?)?.number()?;
-            self.census.left(now_ended);
-            ended += now_ended;
         }
+    }
+
+    /// Ends the first of the sessions in an index, up to this deadline, and says how many were live. `None` if there are
+    /// none.
+    async fn end_some(&self, owner: &Owner, index: &str, last: u64, until: Instant) -> Result<Option<u64>, StoreError> {
+        let mut range = cmd("ZRANGE");
+        range.arg(index).arg("-inf").arg(last).arg("BYSCORE").arg("LIMIT").arg(0).arg(ENDED_AT_ONCE + 1);
+        let request = Request::new(slot(index)).command(range).command(fence(index));
+        let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
+        let mut members = Vec::new();
+        while let Some(member) = reply.next() {
+            members.extend(text(member).filter(|member| member != RATE));
+        }
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let locators = members.iter().filter_map(|member| member.parse().ok());
+        let sessions = locators.map(|locator| self.keys.session(&SessionId { owner: *owner, locator }));
+        let sessions: Vec<String> = std::iter::once(index.to_owned()).chain(sessions).collect();
+        let names: Vec<&str> = sessions.iter().map(String::as_str).collect();
+        let call = Call::of(&END, &names).text(&self.writer.sign().to_string()).number(millis(self.patience()));
+        let call = members.iter().fold(call, |call, member| call.text(member));
+        let request = Request::new(slot(index)).script(call);
+        let ended = Reply::of(self.end(request, until).await?)?.number()?;
+        self.census.left(ended);
+        Ok(Some(ended))
     }
 
     pub(crate) async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {

@@ -115,6 +115,16 @@ pub(crate) fn defect(defect: Defect) -> StoreError {
     StoreError::Defect { store: STORE, source: defect.into() }
 }
 
+/// An error after which something may have been done all the same, though it says otherwise.
+pub(crate) fn unknown(error: StoreError) -> StoreError {
+    let source = match error {
+        StoreError::Unavailable { source, .. } => source,
+        StoreError::Full { .. } => Some(error.into()),
+        error => return error,
+    };
+    StoreError::Unavailable { store: STORE, maybe_applied: true, source }
+}
+
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -11,8 +11,7 @@ end
 local deadline = digits(field[1])
 local marker = not deadline and ended(key)
 if marker then
-  return remain(key, tonumber(ARGV[3]), at)
-    or {string.sub(marker, -#ender - 1) == ' ' .. ender and 'ended' or 'absent'}
+  return remain(key, tonumber(ARGV[3]), at) or {ended_by(marker, ender) and 'ended' or 'absent'}
 end
 if not deadline or deadline <= at then
   return refused(redis.pcall('UNLINK', key)) or {'absent'}

@@ -69,6 +69,11 @@ local function ended(key)
   return type(marker) == 'string' and string.sub(marker, 1, 6) == 'ended ' and marker
 end
 
+-- Whether it is this end that left the marker.
+local function ended_by(marker, ender)
+  return string.sub(marker, -#ender - 1) == ' ' .. ender
+end
+
 -- Lets a marker stay so long at least. It is written in any case: from 7.2 on, whoever waits for replicas waits for what
 -- was written over the same connection, and for nothing else.
 local function remain(key, stay, at)

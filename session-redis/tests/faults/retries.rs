@@ -32,6 +32,8 @@ impl Lossy {
         let key = open(&store, alice()).await;
         store.update(&key, set("field", 0)).await.expect("the server runs");
         store.delete(&key).await.expect("the server runs");
+        open(&store, alice()).await;
+        store.end_all(&alice()).await.expect("the server runs");
         Self { server, proxy, store, other }
     }
 
@@ -179,10 +181,27 @@ async fn all_of_an_owner_end_though_replies_are_lost() {
     for _ in 0..20 {
         ended.push(open(&lossy.other, alice()).await);
     }
-    lossy.lost(lossy.store.end_all(&alice()), ready(())).await.expect("the server runs");
+    let number = lossy.lost(lossy.store.end_all(&alice()), ready(())).await;
+    assert_eq!(number.expect("it is remembered"), 20);
     for key in &ended {
         assert!(lossy.other.peek(key).await.expect("the server runs").is_none());
     }
+    assert_eq!(lossy.store.end_all(&alice()).await.expect("the server runs"), 0, "but once");
+}
+
+/// The right to go on is taken away after the first of them have ended.
+#[tokio::test]
+async fn an_end_of_all_that_fails_midway_says_that_some_may_have_ended() {
+    let lossy = Lossy::begin().await;
+    let key = open(&lossy.other, alice()).await;
+    let alice = alice();
+    lossy.proxy.delay(Duration::from_millis(150));
+    let (answer, ()) = tokio::join!(lossy.store.end_all(&alice), async {
+        let ended = async || lossy.other.peek(&key).await.expect("the server runs").is_none().then_some(());
+        eventually("end of the session", ended).await;
+        lossy.server.cli(&["ACL", "SETUSER", "default", "-zrange"]).await;
+    });
+    assert_eq!(unavailable(&answer), Some(true), "{answer:?}");
 }
 
 /// Rotate: a new name is granted and the old one revoked, in one change that is asked for by the old one.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::client::{Call, Request};
 use crate::fields::{LISTED, decode, decode_listed};
 use crate::keys::slot;
-use crate::reply::{Reply, number, text, time, unknown};
+use crate::reply::{Defect, Reply, defect, number, text, time, unknown};
 use crate::scripts::END;
 use crate::sessions::{Sessions, millis, remaining};
 
@@ -161,10 +161,12 @@ impl Sessions {
         let request = Request::new(slot(&index)).command(last).command(fence(&index));
         let mut reply = Reply::first(self.client.send(&request, until).await?.replies)?;
         // Who goes on creating sessions adds them behind this one, and does not keep the end waiting.
-        let Some(last) = reply.pair().and_then(|(_, deadline)| number(&deadline)) else { return Ok(0) };
+        let Some((_, last)) = reply.pair() else { return Ok(0) };
+        // It goes back as it came: somebody may have written one that is no deadline.
+        let last = text(last).ok_or_else(|| defect(Defect::Answer))?;
         let mut ended = None;
         loop {
-            match self.end_some(owner, &index, last, until).await {
+            match self.end_some(owner, &index, &last, until).await {
                 Ok(Some(now_ended)) => ended = Some(ended.unwrap_or(0) + now_ended),
                 Ok(None) => return Ok(ended.unwrap_or(0)),
                 Err(error) if ended.is_some() => return Err(unknown(error)),
@@ -175,7 +177,13 @@ impl Sessions {
 
     /// Ends the first of the sessions in an index, up to this deadline, and says how many were live. `None` if there are
     /// none.
-    async fn end_some(&self, owner: &Owner, index: &str, last: u64, until: Instant) -> Result<Option<u64>, StoreError> {
+    async fn end_some(
+        &self,
+        owner: &Owner,
+        index: &str,
+        last: &str,
+        until: Instant,
+    ) -> Result<Option<u64>, StoreError> {
         let mut range = cmd("ZRANGE");
         range.arg(index).arg("-inf").arg(last).arg("BYSCORE").arg("LIMIT").arg(0).arg(ENDED_AT_ONCE + 1);
         let request = Request::new(slot(index)).command(range).command(fence(index));

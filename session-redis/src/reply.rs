@@ -70,12 +70,13 @@ impl Reply {
     }
 }
 
-/// A reply as a text, if it is one.
+/// A reply as a text, if it is one, or a score however the server writes it.
 pub(crate) fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
         Value::SimpleString(text) => Some(text),
         Value::Okay => Some("OK".to_owned()),
+        Value::Double(number) => Some(number.to_string()),
         _ => None,
     }
 }
@@ -84,8 +85,8 @@ pub(crate) fn text(value: Value) -> Option<String> {
 pub(crate) fn number(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a score is a whole number")]
-        Value::Double(number) => (*number >= 0.0).then_some(*number as u64),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number")]
+        Value::Double(number) => (*number >= 0.0 && number.fract() == 0.0).then_some(*number as u64),
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
         _ => None,
     }

@@ -141,6 +141,27 @@ async fn an_index_with_garbage_lists_and_ends_what_is_there() {
     assert!(matches!(bench.store.list(&alice(), page).await, Err(StoreError::Defect { .. })));
 }
 
+/// Also as the later protocol says it.
+#[tokio::test]
+async fn an_index_with_garbage_for_deadlines_ends_all_the_same() {
+    let bench = Bench::start().await;
+    let client = redis::Client::open(format!("{}/?protocol=resp3", bench.server.url())).expect("a URL");
+    let connection = client.get_multiplexed_async_connection().await.expect("the server runs");
+    let later = RedisStore::from_connection(connection, bench.server.url().parse().expect("a URL"));
+    for store in [&bench.store, &later] {
+        for score in ["inf", "-inf", "-5", "1.5", "1e300", "4102444800000.5"] {
+            let record = bench.record(alice()).await;
+            let index = keys(&bench.server).await.into_iter().find(|key| key.ends_with(b":x")).expect("her index");
+            for member in [record.key.locator().to_string().as_str(), "garbage"] {
+                bench.server.cli(&[b"ZADD", index.as_slice(), score.as_bytes(), member.as_bytes()]).await;
+            }
+            assert_eq!(store.end_all(&alice()).await.expect("whatever its score"), 1, "{score}");
+            assert!(store.peek(&record.key).await.expect("the server runs").is_none(), "{score}");
+            assert!(!keys(&bench.server).await.contains(&index), "{score}: nothing is left in it");
+        }
+    }
+}
+
 /// A server, and records on it that are made to be spoilt.
 struct Bench {
     server: Server,

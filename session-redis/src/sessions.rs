@@ -19,6 +19,9 @@ use crate::scripts::{DELETE, LOAD};
 use crate::turns::Turns;
 use crate::writer::Writer;
 
+/// What a script answers to who may only read.
+const READ_ONLY: &str = "read_only";
+
 /// Sessions on a server, and what one process knows of them.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -75,7 +78,7 @@ impl Sessions {
                 Ok(true)
             }
             "absent" => Ok(false),
-            "read_only" => Err(StoreError::ReadOnly),
+            READ_ONLY => Err(StoreError::ReadOnly),
             _ => Err(defect(Defect::Answer)),
         }
     }
@@ -87,7 +90,9 @@ impl Sessions {
     /// server that has it whose replicas are waited for, even if another became the master, or got the slot, in between.
     pub(crate) async fn end(&self, request: Request, until: Instant) -> Result<Value, StoreError> {
         let ended = Reply::to_all(self.client.send(&request, until).await?.replies).take();
-        let Some(durability) = &self.durability else { return Ok(ended) };
+        let refused = Value::Array(vec![Value::BulkString(READ_ONLY.into())]);
+        // What was refused has changed nothing that a replica could miss.
+        let Some(durability) = self.durability.filter(|_| ended != refused) else { return Ok(ended) };
         let replicas = durability.replicas.get();
         let timeout = durability.timeout.min(until.saturating_duration_since(Instant::now()));
         let wait = cmd("WAIT").arg(replicas).arg(millis(timeout).max(1)).take();

@@ -127,6 +127,11 @@ async fn an_end_that_waits_for_replicas_takes_one_round_trip_more() {
         // The first needs a connection, and a script.
         assert!(expected.is_none_or(|expected| trips == expected), "{trips}");
     }
+    let (_, key) = open(&store, Owner::Anonymous).await;
+    let (_, reader) = give(&store, &key, Mode::ReadOnly).await;
+    let (trips, refused) = trips(&proxy, store.delete(&reader)).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "nothing ended: {refused:?}");
+    assert_eq!(trips, 1, "and nothing is waited for");
 }
 
 #[tokio::test]

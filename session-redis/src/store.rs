@@ -49,7 +49,12 @@ impl RedisStore {
     /// Uses a connection to one server that the caller owns. What the configuration says of servers and connections
     /// is not looked at; the rest is.
     ///
-    /// The connection is not made anew: once it is lost, every operation is [`StoreError::Unavailable`].
+    /// The connection is not made anew: once it is closed, every operation is [`StoreError::Unavailable`]. As long as
+    /// it is open it is waited for, however silent it is, and what was not answered is sent again over it.
+    ///
+    /// Have it made with `AsyncConnectionConfig::set_response_timeout(None)`: by its default, half a second, the library
+    /// gives up each command after that, and what it blocks for on purpose with it. That is `WAIT`, if the configuration
+    /// asks for [`durability`](RedisConfig::durability), and it holds up everything else on this connection meanwhile.
     #[must_use]
     pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
         let deadline = config.deadline.min(RedisConfig::MAX_DEADLINE);

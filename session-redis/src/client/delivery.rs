@@ -40,6 +40,7 @@ impl<'a> Delivery<'a> {
                 Ok(answer) => return answer,
                 Err(then) => then,
             };
+            // The caller's connection is left only when it is closed.
             let gone = matches!(then, Then::Leave) && !link.comes_back();
             if gone || !self.pause().await {
                 return Err(self.unavailable());

@@ -168,20 +168,28 @@ impl Link {
         let begun = Instant::now();
         let patience = until.min(begun + attempt);
         let received = connection.received();
+        let late = || Outcome::Again { unknown: true, cause: Arc::new(Trouble::NotInTime), then: Then::Wait };
         let trouble = match timeout_at(patience, connection.send(steps)).await {
             Ok(Ok(replies)) => {
-                let outcome = judge(request, replies);
-                if let Outcome::Again { then: Then::Leave, cause, .. } = &outcome {
-                    self.shared.lost(number, cause);
+                let mut outcome = judge(request, replies);
+                if let Outcome::Again { then: then @ Then::Leave, cause, .. } = &mut outcome {
+                    if self.comes_back() {
+                        self.shared.lost(number, cause);
+                    } else {
+                        *then = Then::Wait;
+                    }
                 }
                 return outcome;
             }
+            // There is no other connection than the caller's, and it may have a patience of its own.
+            Ok(Err(error)) if error.is_timeout() && !self.comes_back() => return late(),
+            Err(_) if !self.comes_back() => return late(),
             Ok(Err(error)) => Arc::new(error) as Cause,
             // Where there was hardly any time left, nothing follows from silence.
             Err(_) if connection.received() == received && begun.elapsed() >= attempt / 2 => Arc::new(Trouble::Silence),
             // The server goes on to block for what nobody waits for any more, and all that comes after it waits.
             Err(_) if request.blocks().is_some() => Arc::new(Trouble::NotInTime),
-            Err(_) => return Outcome::Again { unknown: true, cause: Arc::new(Trouble::NotInTime), then: Then::Wait },
+            Err(_) => return late(),
         };
         self.shared.lost(number, &trouble);
         Outcome::Again { unknown: true, cause: trouble, then: Then::Leave }

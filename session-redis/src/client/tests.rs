@@ -22,6 +22,13 @@ async fn connect(url: &str) -> Client {
     Client::connect(&config(url)).await.expect("the server runs")
 }
 
+/// The same over a connection that somebody else made.
+async fn over_a_connection(server: &Server) -> Client {
+    let client = redis::Client::open(server.url()).expect("a URL of the library's");
+    let connection = client.get_multiplexed_async_connection().await.expect("the server runs");
+    Client::from_connection(connection, RedisConfig::DEFAULT_DEADLINE)
+}
+
 fn config(url: &str) -> RedisConfig {
     url.parse().expect("a URL of ours")
 }

@@ -8,7 +8,7 @@ use session_test_servers::{Proxy, Server, eventually};
 use tokio::time::sleep;
 
 use crate::history::{History, Plan, keys};
-use crate::stores::{alice, connect, open, set, several, unavailable};
+use crate::stores::{alice, connect, open, over_a_connection, set, several, unavailable};
 
 const STORES: usize = 3;
 
@@ -17,6 +17,26 @@ const STORES: usize = 3;
 async fn a_server_that_pauses_is_waited_for_and_applies_nothing_twice() {
     let server = Server::start().await;
     let stores = several(STORES, &server.url()).await;
+    let history = History::of(&stores, Plan::default(), async {
+        sleep(Duration::from_millis(300)).await;
+        server.stop();
+        sleep(Duration::from_millis(1_500)).await;
+        server.resume();
+    });
+    let history = history.await;
+    assert!(history.errors().is_empty(), "{:?}", history.errors());
+    assert!(history.slowest() >= Duration::from_millis(1_400), "the pause was felt: {:?}", history.slowest());
+    history.agrees_with(&server).await;
+}
+
+/// The same over connections that the caller made, whichever their own patience is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_pauses_is_waited_for_over_a_connection_of_the_callers() {
+    let server = Server::start().await;
+    let mut stores = Vec::new();
+    for response_timeout in [None, Some(Duration::from_millis(300)), Some(Duration::from_millis(500))] {
+        stores.push(over_a_connection(&server.url(), response_timeout).await);
+    }
     let history = History::of(&stores, Plan::default(), async {
         sleep(Duration::from_millis(300)).await;
         server.stop();

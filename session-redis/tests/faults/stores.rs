@@ -16,16 +16,30 @@ pub(crate) async fn connect(url: &str) -> RedisStore {
 
 /// The same with another deadline.
 pub(crate) async fn connect_within(deadline: Duration, url: &str) -> RedisStore {
-    let mut config: RedisConfig = url.parse().expect("the server's URL is one");
-    config.deadline = deadline;
-    config.limits = Limits {
+    RedisStore::connect(config_within(deadline, url)).await.expect("the server is there")
+}
+
+/// A store with the default deadline over a connection of its own, whose commands may take so long.
+pub(crate) async fn over_a_connection(url: &str, response_timeout: Option<Duration>) -> RedisStore {
+    let client = redis::Client::open(url).expect("the server's URL is one");
+    let patience = redis::AsyncConnectionConfig::new().set_response_timeout(response_timeout);
+    let connection = client.get_multiplexed_async_connection_with_config(&patience).await;
+    RedisStore::from_connection(
+        connection.expect("the server is there"),
+        config_within(RedisConfig::DEFAULT_DEADLINE, url),
+    )
+}
+
+/// This deadline, and limits that nobody meets.
+pub(crate) fn config_within(deadline: Duration, url: &str) -> RedisConfig {
+    let limits = Limits {
         sessions_per_principal: 100_000,
         creation_rate: None,
         state_names: 10_000,
         session_bytes: 1 << 20,
         ..Limits::default()
     };
-    RedisStore::connect(config).await.expect("the server is there")
+    RedisConfig { deadline, limits, ..url.parse().expect("the server's URL is one") }
 }
 
 /// Several stores on one server, as if each were in a process of its own.

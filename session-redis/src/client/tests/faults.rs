@@ -72,17 +72,15 @@ async fn a_server_that_is_paused_is_waited_for() {
 #[tokio::test]
 async fn a_demoted_server_is_waited_for() {
     let server = Server::start().await;
-    let client = connect(&server.url()).await;
-    server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
-    let waiting = tokio::spawn({
-        let client = client.clone();
-        async move { send(&client, &set("k", "v")).await }
-    });
-    sleep(Duration::from_millis(600)).await;
-    assert!(!waiting.is_finished());
-    server.cli(&["REPLICAOF", "NO", "ONE"]).await;
-    let answer = waiting.await.expect("no panic").expect("the server is a master again");
-    assert!(!answer.uncertain, "a replica writes nothing");
+    for client in [connect(&server.url()).await, super::over_a_connection(&server).await] {
+        server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        let waiting = tokio::spawn(async move { send(&client, &set("k", "v")).await });
+        sleep(Duration::from_millis(600)).await;
+        assert!(!waiting.is_finished());
+        server.cli(&["REPLICAOF", "NO", "ONE"]).await;
+        let answer = waiting.await.expect("no panic").expect("the server is a master again");
+        assert!(!answer.uncertain, "a replica writes nothing");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    Call, Client, ConnectError, Failure, Request, Script, Server, Value, cmd, config, connect, get, send, set, text,
+    Call, Client, ConnectError, Failure, Request, Script, Server, Value, cmd, config, connect, get, over_a_connection,
+    send, set, text,
 };
 
 static DOUBLE: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('GET', KEYS[1]) .. ARGV[1]"));
@@ -105,9 +106,7 @@ async fn a_node_of_a_cluster_wants_another_url() {
 #[tokio::test]
 async fn a_connection_of_the_callers_is_used_and_not_made_again() {
     let server = Server::start().await;
-    let client = redis::Client::open(server.url()).expect("a URL of the library's");
-    let connection = client.get_multiplexed_async_connection().await.expect("the server runs");
-    let client = Client::from_connection(connection, std::time::Duration::from_secs(2));
+    let client = over_a_connection(&server).await;
     send(&client, &set("k", "v")).await.expect("the server runs");
     server.kill();
     let before = tokio::time::Instant::now();

@@ -15,7 +15,7 @@ use super::dial::{Address, DialError, Dialer};
 use super::error::ConnectError;
 use super::link::{Patience, Target, Trouble};
 use super::node::Node;
-use super::outcome::{Cause, Outcome};
+use super::outcome::Outcome;
 use super::request::Request;
 use super::slots::{Slots, named};
 use crate::url::Endpoint;
@@ -193,7 +193,8 @@ impl Shared {
                 .ok_or_else(|| DialError::NotNow(Arc::new(Trouble::NoSlots))),
             Outcome::Again { cause, .. } => Err(DialError::NotNow(cause)),
             Outcome::Full(_) => Err(DialError::NotNow(Arc::new(Trouble::NoSlots))),
-            Outcome::Refused { cause, .. } => Err(DialError::Never(refusal(cause))),
+            Outcome::Never(error) => Err(DialError::Never(error)),
+            Outcome::Refused { cause, .. } => Err(DialError::Never(ConnectError::Refused { source: cause })),
         }
     }
 
@@ -235,13 +236,5 @@ struct Asking(Arc<Shared>);
 impl Drop for Asking {
     fn drop(&mut self) {
         self.0.asking.send_replace(Phase::Idle);
-    }
-}
-
-/// Why a node does not tell the map and never will.
-fn refusal(cause: Cause) -> ConnectError {
-    match cause.downcast_ref::<ConnectError>() {
-        Some(error) => error.clone(),
-        None => ConnectError::Refused { source: cause },
     }
 }

@@ -38,6 +38,7 @@ impl<'a> Delivery<'a> {
         loop {
             let then = match self.attempt(node).await {
                 Ok(answer) => return answer,
+                Err(Then::Doubt(error)) => return Err(self.refused(Arc::new(error))),
                 Err(then) => then,
             };
             // The caller's connection is left only when it is closed.
@@ -51,7 +52,7 @@ impl<'a> Delivery<'a> {
     /// Delivers it to the node of this cluster that holds its slot.
     pub(crate) async fn through(mut self, cluster: &Cluster) -> Result<Answer, Failure> {
         let mut redirected = None;
-        let mut hops = 0;
+        let (mut hops, mut doubted) = (0, false);
         loop {
             let Some(member) = redirected.take().or_else(|| cluster.holder(self.request.slot())) else {
                 cluster.refresh();
@@ -70,6 +71,14 @@ impl<'a> Delivery<'a> {
                         return answer;
                     }
                 }
+                // Somebody else may be at the address of a master that was replaced.
+                Err(Then::Doubt(_)) if !doubted => {
+                    doubted = true;
+                    cluster.refresh();
+                    cluster.refreshed(self.until).await;
+                    continue;
+                }
+                Err(Then::Doubt(error)) => return Err(self.refused(Arc::new(error))),
                 Err(Then::Move(to)) => {
                     cluster.refresh();
                     redirected = cluster.named(&to, &member);
@@ -103,6 +112,7 @@ impl<'a> Delivery<'a> {
                 Some(Ok(Answer { replies, ..answer }))
             }
             Ok(Err(failure)) => Some(Err(failure)),
+            Err(Then::Doubt(error)) => Some(Err(part.refused(Arc::new(error)))),
             Err(_) => {
                 self.uncertain |= part.uncertain || wrote;
                 self.cause = part.cause;
@@ -118,6 +128,7 @@ impl<'a> Delivery<'a> {
             let steps = self.texts.as_ref().unwrap_or(self.request.steps());
             match link.attempt(self.request, steps, self.until).await {
                 Outcome::Answered(replies) => return Ok(Ok(Answer { replies, uncertain: self.uncertain })),
+                Outcome::Never(error) => return Err(Then::Doubt(error)),
                 Outcome::Full(error) => return Ok(Err(self.full(error))),
                 Outcome::Refused { unknown, cause } => {
                     self.uncertain |= unknown;

@@ -161,7 +161,7 @@ impl Link {
         let (connection, number) = match self.connection(until).await {
             Ok(connection) => connection,
             Err(DialError::NotNow(cause)) => return Outcome::Again { unknown: false, cause, then: Then::Wait },
-            Err(DialError::Never(error)) => return Outcome::Refused { unknown: false, cause: Arc::new(error) },
+            Err(DialError::Never(error)) => return Outcome::Never(error),
         };
         // What blocks on purpose is not waited for in vain.
         let attempt = self.shared.patience.attempt + request.blocks().unwrap_or_default();

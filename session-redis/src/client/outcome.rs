@@ -5,6 +5,7 @@
 //! | what was seen | class | what follows |
 //! | --- | --- | --- |
 //! | no connection, or one that was refused by the handshake for now | not executed | back off, try again |
+//! | no connection, since the handshake was refused for good | refused | [`Failure::Refused`]; in a cluster, first ask who holds the slot |
 //! | `LOADING`, `BUSY`, `MISCONF`, `TRYAGAIN`, `CLUSTERDOWN` | not executed | back off, try again |
 //! | `READONLY`, `NOREPLICAS`, `MASTERDOWN` | not executed | leave this connection: the master may be elsewhere |
 //! | `NOSCRIPT` | not executed | again at once, with the script's text |
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use redis::{ServerError, Value};
 use session_core::BoxError;
 
+use super::error::ConnectError;
 use super::request::Request;
 
 /// Why a request has no answer.
@@ -65,6 +67,8 @@ pub(crate) enum Outcome {
         /// What to do first.
         then: Then,
     },
+    /// There is no connection, nor will there be one until somebody changes something.
+    Never(ConnectError),
     /// The server is out of memory.
     Full(ServerError),
     /// The server refuses it for good.
@@ -83,6 +87,8 @@ pub(crate) enum Then {
     Wait,
     /// Leave this connection, and wait a little.
     Leave,
+    /// Find out whether this is the right server at all: it will never take a connection of ours.
+    Doubt(ConnectError),
     /// Send the text of the scripts.
     SendTexts,
     /// Go to the node at this address, which has the slot now.

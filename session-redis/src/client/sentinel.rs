@@ -107,10 +107,8 @@ impl Sentinels {
             },
             Outcome::Again { cause, .. } => Vote::Silent(cause),
             Outcome::Full(_) => Vote::Silent(Arc::new(Trouble::NoMaster)),
-            Outcome::Refused { cause, .. } => Vote::Refused(match cause.downcast_ref::<ConnectError>() {
-                Some(error) => error.clone(),
-                None => ConnectError::SentinelCredentials { source: cause },
-            }),
+            Outcome::Never(error) => Vote::Refused(error),
+            Outcome::Refused { cause, .. } => Vote::Refused(ConnectError::SentinelCredentials { source: cause }),
         }
     }
 

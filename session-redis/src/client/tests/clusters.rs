@@ -51,6 +51,35 @@ async fn a_master_that_dies_stalls_its_own_slots_only() {
     assert_eq!(send(&client, &get(&lost)).await.expect("a replica took over").replies, [text("w")]);
 }
 
+/// A master dies while nobody asks for anything, and its address is somebody else's when somebody does.
+#[tokio::test]
+async fn a_stranger_at_the_address_of_a_dead_master_is_passed_over() {
+    let cluster = Cluster::start().await;
+    let client = connect(&cluster.url()).await;
+    send(&client, &set("k", "v")).await.expect("the cluster runs");
+    cluster.settle().await;
+    let old = cluster.kill_master_of(slot("k")).await;
+    cluster.new_master_of(slot("k"), old).await;
+    let _stranger = Server::builder().config("port", old.port().to_string()).start().await;
+    assert_eq!(send(&client, &get("k")).await.expect("there is a new master").replies, [text("v")]);
+}
+
+/// As long as nobody knows a better one, the answer is what is wrong with the address.
+#[tokio::test]
+async fn a_password_that_no_node_takes_any_more_is_said_at_once() {
+    let cluster = Cluster::builder().password("secret").start().await;
+    let client = connect(&cluster.url()).await;
+    send(&client, &set("k", "v")).await.expect("the cluster runs");
+    for node in cluster.nodes() {
+        node.cli(&["CONFIG", "SET", "requirepass", "another"]).await;
+        node.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    }
+    let before = Instant::now();
+    let failure = send(&client, &get("k")).await.expect_err("the password is another");
+    assert!(matches!(failure, Failure::Refused { .. }), "{failure:?}");
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+}
+
 #[tokio::test]
 async fn a_master_that_steps_down_is_left_without_an_error() {
     let cluster = Cluster::start().await;

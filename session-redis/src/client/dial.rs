@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::error::ConnectError;
@@ -42,6 +47,9 @@ pub(crate) struct Dialer {
     pub(crate) tls: Option<Tls>,
 }
 
+/// How long a host's address may be silent before the next one is tried too.
+const HEAD_START: Duration = Duration::from_millis(100);
+
 /// Why there is no connection.
 #[derive(Clone, Debug)]
 pub(crate) enum DialError {
@@ -60,7 +68,8 @@ impl Dialer {
     ) -> Result<Connection, DialError> {
         match address {
             Address::Tcp(endpoint) => {
-                let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+                let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await?;
+                let stream = connect(addresses).await?;
                 stream.set_nodelay(true)?;
                 match &self.tls {
                     Some(tls) => self.greet(tls.over(stream, &endpoint.host).await?, ended).await,
@@ -86,6 +95,22 @@ impl Dialer {
     }
 }
 
+/// Connects to the first of a host's addresses that answers. Each has a head start on the next one, which is tried at
+/// once when it refuses, and beside it when it is silent.
+async fn connect(mut addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut tries = FuturesUnordered::new();
+    let mut trouble = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    loop {
+        tries.extend(addresses.next().map(TcpStream::connect));
+        match timeout(HEAD_START, tries.next()).await {
+            Ok(Some(Ok(stream))) => return Ok(stream),
+            Ok(Some(Err(error))) => trouble = error,
+            Ok(None) => return Err(trouble),
+            Err(_) => {}
+        }
+    }
+}
+
 fn not_now(error: redis::RedisError) -> DialError {
     DialError::NotNow(Arc::new(error))
 }
@@ -100,5 +125,55 @@ impl From<Arc<io::Error>> for DialError {
     /// A connection that broke may do better next time; one side's distrust stays.
     fn from(error: Arc<io::Error>) -> Self {
         if tls::is_distrust(&error) { Self::Never(ConnectError::Tls { source: error }) } else { Self::NotNow(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Instant;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    /// Listens, and has so many waiting already that the system drops whatever else comes.
+    async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(LOOPBACK).expect("a port is free");
+        let listener = socket.listen(1).expect("it is bound");
+        let address = listener.local_addr().expect("it is bound");
+        let mut waiting = Vec::new();
+        while let Ok(connected) = timeout(HEAD_START, TcpStream::connect(address)).await {
+            waiting.push(connected.expect("it listens"));
+        }
+        (address, listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_keeps_the_next_one_waiting_for_a_moment() {
+        let (silent, _listener, _waiting) = black_hole().await;
+        let open = TcpListener::bind(LOOPBACK).await.expect("a port is free");
+        let address = open.local_addr().expect("it is bound");
+        let begun = Instant::now();
+        let stream = timeout(HEAD_START * 5, connect([silent, silent, address].into_iter())).await;
+        assert_eq!(stream.expect("in time").expect("it listens").peer_addr().expect("it is connected"), address);
+        assert!(begun.elapsed() >= HEAD_START * 2, "each has its head start: {:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_keeps_the_next_one_waiting_for_nothing() {
+        let closed = TcpListener::bind(LOOPBACK).await.expect("a port is free").local_addr().expect("it is bound");
+        let open = TcpListener::bind(LOOPBACK).await.expect("a port is free");
+        let address = open.local_addr().expect("it is bound");
+        let begun = Instant::now();
+        connect([closed, closed, address].into_iter()).await.expect("it listens");
+        assert!(begun.elapsed() < HEAD_START, "{:?}", begun.elapsed());
+        let refused = connect([closed, closed].into_iter()).await.expect_err("nobody listens");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let nowhere = connect(std::iter::empty()).await.expect_err("there is no address");
+        assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -12,12 +12,20 @@ use tokio::time::Instant;
 use crate::client::{Call, Request};
 use crate::fields::{encode, grant_field, mode_name};
 use crate::keys::{Keys, slot};
-use crate::reply::{Defect, Reply, STORE, defect, text};
+use crate::reply::{Defect, Reply, STORE, defect, text, unknown};
 use crate::scripts::CREATE;
 use crate::sessions::{Sessions, millis};
 
 impl Sessions {
     pub(crate) async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+        let mut uncertain = false;
+        let created = self.admit(new, &mut uncertain).await;
+        // What refuses it now may not have been there for an earlier attempt, or not be there any more when that arrives.
+        created.map_err(|error| if uncertain { unknown(error) } else { error })
+    }
+
+    /// Creates a session, and says whether an attempt may have been executed without our learning its answer.
+    async fn admit(&self, new: &NewSession, uncertain: &mut bool) -> Result<Created, StoreError> {
         let until = self.client.deadline();
         let mut admission = Admission {
             new,
@@ -34,8 +42,9 @@ impl Sessions {
         let mut place = None;
         for _ in 0..ROUNDS {
             let answer = self.client.send(&admission.request(&self.keys, &self.limits), until).await?;
+            *uncertain |= answer.uncertain;
             let mut reply = Reply::first(answer.replies)?;
-            match (reply.text()?.as_str(), answer.uncertain) {
+            match (reply.text()?.as_str(), *uncertain) {
                 ("ok", _) => {
                     place.unwrap_or_else(|| self.census.take_place()).keep();
                     let now = reply.time()?;

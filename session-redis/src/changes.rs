@@ -7,7 +7,7 @@ use session_core::{Change, Edit, Quota, SessionKey, StateValue, StoreError, Text
 use crate::client::{Call, Request};
 use crate::fields::{grant_name, mode_name};
 use crate::keys::slot;
-use crate::reply::{Defect, Reply, STORE, defect};
+use crate::reply::{Defect, Reply, STORE, defect, unknown};
 use crate::scripts::UPDATE;
 use crate::sessions::{Sessions, grant_of, millis};
 use crate::turns::Turn;
@@ -36,7 +36,12 @@ impl Sessions {
                 ("absent", _) => return Err(StoreError::NotFound),
                 ("read_only", _) => return Err(StoreError::ReadOnly),
                 ("conflict", _) => return Err(StoreError::Conflict),
-                ("over", _) => return Err(self.over(&reply.text()?)?.into()),
+                ("over", uncertain) => {
+                    let over = self.over(&reply.text()?)?.into();
+                    // An earlier attempt may find, or have found, more room, unless there is none for such a change.
+                    let by_itself = !self.over_by_itself(change).is_empty();
+                    return Err(if uncertain && !by_itself { unknown(over) } else { over });
+                }
                 // Too much has happened for the server to tell whether an earlier attempt was applied.
                 ("stale", true) => {
                     return Err(StoreError::Unavailable { store: STORE, maybe_applied: true, source: None });

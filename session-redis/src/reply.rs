@@ -120,7 +120,7 @@ pub(crate) fn defect(defect: Defect) -> StoreError {
 pub(crate) fn unknown(error: StoreError) -> StoreError {
     let source = match error {
         StoreError::Unavailable { source, .. } => source,
-        StoreError::Full { .. } => Some(error.into()),
+        StoreError::Full { .. } | StoreError::Quota(_) => Some(error.into()),
         error => return error,
     };
     StoreError::Unavailable { store: STORE, maybe_applied: true, source }

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use session_core::{Owner, SessionStore as _, SessionStoreExt as _, StoreError};
-use session_redis::RedisStore;
+use session_core::{Change, Limits, Owner, Quota, Rate, SessionStore as _, SessionStoreExt as _, StoreError};
+use session_redis::{RedisConfig, RedisStore};
 use session_test_servers::{Proxy, Server, eventually};
 use tokio::time::sleep;
 
-use crate::stores::{alice, connect, connect_within, draft, number, open, set, unavailable};
+use crate::stores::{alice, config_within, connect, connect_within, draft, name, number, open, set, unavailable};
 
 /// A server, a store whose messages can be held up, and one that is beside all trouble.
 struct Detour {
@@ -23,9 +23,18 @@ struct Detour {
 
 impl Detour {
     async fn begin() -> Self {
+        Self::within(config_within(RedisConfig::DEFAULT_DEADLINE, "redis://anywhere").limits).await
+    }
+
+    /// The same with limits for both stores.
+    async fn within(limits: Limits) -> Self {
         let server = Server::start().await;
         let second = Proxy::to(server.addr()).await;
         let first = Proxy::to(second.addr()).await;
+        let connect = async |url: &str| {
+            let config = config_within(RedisConfig::DEFAULT_DEADLINE, url);
+            RedisStore::connect(RedisConfig { limits: limits.clone(), ..config }).await.expect("the server is there")
+        };
         let store = connect(&server.url_at(first.addr())).await;
         let other = connect(&server.url()).await;
         // The script of each kind of change is known from here on, so that one message is the whole change.
@@ -96,6 +105,50 @@ async fn an_update_that_arrives_after_it_was_forgotten_changes_nothing() {
     detour.release().await;
     let session = detour.other.peek(&key).await.expect("the server runs").expect("it is live");
     assert_eq!((number(&session, "field"), session.version.get()), (139, 42));
+}
+
+/// What refuses the retry was not there before the original, and may be gone when that arrives.
+#[tokio::test]
+async fn a_creation_whose_retry_meets_a_limit_may_be_done_all_the_same() {
+    let few = Limits { creation_rate: None, ..Limits::default() };
+    for limits in [
+        Limits { sessions_per_principal: 1, ..few.clone() },
+        Limits { creation_rate: Some(Rate { count: 2, per: Duration::from_secs(3_600) }), ..few.clone() },
+        Limits { sessions: 1, ..few },
+    ] {
+        let detour = Detour::within(limits.clone()).await;
+        let ((new, key), (another, anothers)) = (draft(alice()), draft(alice()));
+        detour.hold_requests();
+        let (created, before) = tokio::join!(detour.store.create(new), detour.other.create(another));
+        before.expect("it is the first");
+        assert_eq!(unavailable(&created), Some(true), "{limits:?}: {created:?}");
+        assert!(detour.other.delete(&anothers).await.expect("the server runs"), "it makes room");
+        detour.release().await;
+        let arrived = detour.other.peek(&key).await.expect("the server runs").is_some();
+        assert!(arrived || limits.sessions_per_principal > 1, "there is room for what was refused");
+    }
+}
+
+/// The same for a change.
+#[tokio::test]
+async fn a_change_whose_retry_meets_a_limit_may_be_applied_all_the_same() {
+    let detour = Detour::within(Limits { state_names: 1, value_bytes: 10, ..Limits::default() }).await;
+    let key = open(&detour.other, alice()).await;
+    detour.hold_requests();
+    let (changed, before) =
+        tokio::join!(detour.store.update(&key, set("late", 1)), detour.other.update(&key, set("field", 1)));
+    before.expect("it is the first");
+    assert_eq!(unavailable(&changed), Some(true), "{changed:?}");
+    let remove = Change::new().remove(name("field"));
+    detour.other.update(&key, remove).await.expect("the server runs");
+    detour.release().await;
+    let session = detour.other.peek(&key).await.expect("the server runs").expect("it is live");
+    assert_eq!(number(&session, "late"), 1, "there is room for what was refused");
+
+    detour.again().await;
+    detour.hold_requests();
+    let never = detour.store.update(&key, set("late", "x".repeat(11))).await;
+    assert!(matches!(never, Err(StoreError::Quota(Quota::ValueBytes { .. }))), "at no time: {never:?}");
 }
 
 #[tokio::test]

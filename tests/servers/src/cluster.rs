@@ -57,17 +57,17 @@ impl Cluster {
         &self.nodes
     }
 
-    /// `redis+cluster://`, and the nodes.
+    /// `redis+cluster://`, or `rediss+cluster://`, and the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         let addrs: Vec<_> = self.nodes.iter().map(|node| self.addr(node).to_string()).collect();
-        format!("redis+cluster://{}{}", self.nodes[0].credentials(), addrs.join(","))
+        format!("redis{}+cluster://{}{}", self.nodes[0].s(), self.nodes[0].credentials(), addrs.join(","))
     }
 
     /// Where clients reach a node.
     #[must_use]
     pub fn addr(&self, node: &Server) -> SocketAddr {
-        self.doors.get(self.index(node)).map_or(node.addr(), |doors| doors.clients().addr())
+        self.doors.get(self.index(node)).map_or(node.told(), |doors| doors.clients().addr())
     }
 
     /// The slot of a key.

@@ -1,7 +1,6 @@
 //! A master, its replicas, and the sentinels that watch over them.
 
-use std::fmt::Write as _;
-
+use crate::certificates::Certificates;
 use crate::flavor::Flavor;
 use crate::patience::eventually;
 use crate::server::{Server, ServerBuilder};
@@ -34,6 +33,7 @@ impl Sentinels {
     pub fn builder() -> SentinelsBuilder {
         SentinelsBuilder {
             server: Server::builder(),
+            sentinel: Server::sentinel(),
             auth: None,
             replicas: 1,
             down_after: 500,
@@ -53,12 +53,12 @@ impl Sentinels {
         &self.sentinels
     }
 
-    /// `redis+sentinel://`, the sentinels, and the name of the master.
+    /// `redis+sentinel://`, or `rediss+sentinel://`, the sentinels, and the name of the master.
     #[must_use]
     pub fn url(&self) -> String {
-        let addrs: Vec<_> = self.sentinels.iter().map(|sentinel| sentinel.addr().to_string()).collect();
-        let user = self.servers[0].credentials();
-        format!("redis+sentinel://{user}{}/{NAME}", addrs.join(","))
+        let addrs: Vec<_> = self.sentinels.iter().map(|sentinel| sentinel.told().to_string()).collect();
+        let (s, user) = (self.servers[0].s(), self.servers[0].credentials());
+        format!("redis{s}+sentinel://{user}{}/{NAME}", addrs.join(","))
     }
 
     /// The name under which the sentinels know the master.
@@ -131,7 +131,7 @@ impl Sentinels {
             let addr: Option<(String, u16)> = sentinel.glance(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).await;
             ports.extend(addr.map(|(_, port)| port));
         }
-        let votes = |server: &&Server| ports.iter().filter(|&&port| port == server.port()).count() >= QUORUM;
+        let votes = |server: &&Server| ports.iter().filter(|&&port| port == server.told().port()).count() >= QUORUM;
         self.servers.iter().find(votes)
     }
 
@@ -152,7 +152,7 @@ impl Sentinels {
         })
         .await;
         for sentinel in &self.sentinels {
-            let known = format!("status=ok,address={},slaves={replicas},sentinels={SENTINELS}", self.servers[0].addr());
+            let known = format!("status=ok,address={},slaves={replicas},sentinels={SENTINELS}", self.servers[0].told());
             eventually("sentinel that knows all the others", async || {
                 let info = sentinel.info("sentinel").await;
                 info.iter().any(|(_, value)| value.ends_with(&known)).then_some(())
@@ -166,6 +166,7 @@ impl Sentinels {
 #[derive(Clone, Debug)]
 pub struct SentinelsBuilder {
     server: ServerBuilder,
+    sentinel: ServerBuilder,
     auth: Option<String>,
     replicas: usize,
     down_after: u64,
@@ -177,6 +178,7 @@ impl SentinelsBuilder {
     #[must_use]
     pub fn flavor(mut self, flavor: &Flavor) -> Self {
         self.server = self.server.flavor(flavor);
+        self.sentinel = self.sentinel.flavor(flavor);
         self
     }
 
@@ -187,11 +189,28 @@ impl SentinelsBuilder {
         self
     }
 
-    /// Sets the password of the servers with data. The sentinels have none.
+    /// Sets the password of the servers with data.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.server = self.server.password(password);
         self.auth = Some(password.to_owned());
+        self
+    }
+
+    /// Sets the password of the sentinels, for their clients and for each other. The URL does not hold it.
+    #[must_use]
+    pub fn sentinel_password(mut self, password: &str) -> Self {
+        self.sentinel = self.sentinel.password(password);
+        self
+    }
+
+    /// Lets clients, servers and sentinels speak TLS with each other, as [`ServerBuilder::tls`] does. The URL is
+    /// `rediss+sentinel://`.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        let tls = |server: ServerBuilder| server.tls(certificates).config("tls-replication", "yes");
+        self.server = tls(self.server);
+        self.sentinel = tls(self.sentinel);
         self
     }
 
@@ -216,13 +235,13 @@ impl SentinelsBuilder {
     /// If they do not come to know one another.
     pub async fn start(self) -> Sentinels {
         let mut servers = vec![self.server.clone().start().await];
-        let port = servers[0].port();
+        let port = servers[0].told().port();
         for _ in 0..self.replicas {
             servers.push(self.server.clone().config("replicaof", format!("127.0.0.1 {port}")).start().await);
         }
         let mut sentinels = Vec::new();
         for _ in 0..SENTINELS {
-            sentinels.push(Server::sentinel(servers[0].flavor(), &self.watch(port)).start().await);
+            sentinels.push(self.watching(port).start().await);
         }
         let all = Sentinels { servers, sentinels };
         all.hurry().await;
@@ -230,18 +249,17 @@ impl SentinelsBuilder {
         all
     }
 
-    fn watch(&self, port: u16) -> String {
+    /// A sentinel that watches over the master at this port.
+    fn watching(&self, port: u16) -> ServerBuilder {
         let Self { down_after, failover_timeout, .. } = self;
-        let mut lines = format!(
-            "sentinel monitor {NAME} 127.0.0.1 {port} {QUORUM}\n\
-             sentinel down-after-milliseconds {NAME} {down_after}\n\
-             sentinel failover-timeout {NAME} {failover_timeout}\n\
-             sentinel parallel-syncs {NAME} 1\n"
-        );
-        if let Some(password) = &self.auth {
-            writeln!(lines, "sentinel auth-pass {NAME} {password}").expect("a string takes all");
+        let sentinel = self.sentinel.clone().config("sentinel", format!("monitor {NAME} 127.0.0.1 {port} {QUORUM}"));
+        let sentinel = sentinel.config("sentinel", format!("down-after-milliseconds {NAME} {down_after}"));
+        let sentinel = sentinel.config("sentinel", format!("failover-timeout {NAME} {failover_timeout}"));
+        let sentinel = sentinel.config("sentinel", format!("parallel-syncs {NAME} 1"));
+        match &self.auth {
+            Some(password) => sentinel.config("sentinel", format!("auth-pass {NAME} {password}")),
+            None => sentinel,
         }
-        lines
     }
 }
 

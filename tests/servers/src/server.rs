@@ -51,9 +51,9 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// A sentinel with lines of its configuration.
-    pub(crate) fn sentinel(flavor: &Flavor, lines: &str) -> ServerBuilder {
-        ServerBuilder::sentinel(flavor, lines)
+    /// A sentinel, which watches nobody yet.
+    pub(crate) fn sentinel() -> ServerBuilder {
+        ServerBuilder::sentinel()
     }
 
     /// Its program.
@@ -104,6 +104,16 @@ impl Server {
     #[must_use]
     pub fn tls_port(&self) -> u16 {
         self.tls_port.expect("a server built with `tls`")
+    }
+
+    /// Where other servers, and the clients of a fleet, are told that it is: the port for TLS if it has one.
+    pub(crate) fn told(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.tls_port.unwrap_or(self.port)).into()
+    }
+
+    /// `s` for the scheme of a URL if it has a port for TLS.
+    pub(crate) fn s(&self) -> &'static str {
+        self.tls_port.map_or("", |_| "s")
     }
 
     /// The part of a URL before the address.

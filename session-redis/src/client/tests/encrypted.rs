@@ -1,8 +1,8 @@
 //! Servers that are spoken to by TLS.
 
-use session_test_servers::{Certificates, free_port};
+use session_test_servers::{Certificates, Cluster, Sentinels, free_port};
 
-use super::{Client, ConnectError, RedisConfig, Server, Value, config, get, send, set, text};
+use super::{Client, ConnectError, Duration, Instant, RedisConfig, Server, Value, config, get, send, set, slot, text};
 use crate::config::TlsFiles;
 
 /// A server that speaks TLS at a second port, and its URL.
@@ -61,6 +61,36 @@ async fn a_server_that_wants_a_certificate_gets_one() {
     send(&client, &set("k", "v")).await.expect("the server runs");
     assert_eq!(send(&client, &get("k")).await.expect("the server runs").replies, [text("v")]);
     let error = refused(&trusting(&url, &certificates)).await;
+    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn sentinels_and_the_master_they_name_are_spoken_to_by_tls() {
+    let certificates = Certificates::new();
+    let sentinels = Sentinels::builder().tls(&certificates).config("min-replicas-to-write", "1");
+    let sentinels = sentinels.config("min-replicas-max-lag", "1").start().await;
+    assert!(sentinels.url().starts_with("rediss+sentinel://"), "{}", sentinels.url());
+    let client = Client::connect(&trusting(&sentinels.url(), &certificates)).await.expect("all are trusted");
+    send(&client, &set("k", "v")).await.expect("there is a master");
+    sentinels.failover().await;
+    client.send(&set("k", "w"), Instant::now() + Duration::from_secs(10)).await.expect("there is another");
+    assert_eq!(sentinels.master().await.cli(&["GET", "k"]).await, text("w"));
+    let error = refused(&trusting(&sentinels.url(), &Certificates::new())).await;
+    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_spoken_to_by_tls() {
+    let certificates = Certificates::new();
+    let cluster = Cluster::builder().tls(&certificates).start().await;
+    assert!(cluster.url().starts_with("rediss+cluster://"), "{}", cluster.url());
+    let client = Client::connect(&trusting(&cluster.url(), &certificates)).await.expect("all are trusted");
+    for n in 0..20 {
+        send(&client, &set(&format!("k{n}"), "v")).await.expect("the cluster runs");
+    }
+    cluster.failover(slot("k0")).await;
+    assert_eq!(send(&client, &get("k0")).await.expect("there is another master").replies, [text("v")]);
+    let error = refused(&trusting(&cluster.url(), &Certificates::new())).await;
     assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
 }
 

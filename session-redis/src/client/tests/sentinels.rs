@@ -2,7 +2,7 @@
 
 use session_test_servers::Sentinels;
 
-use super::{Client, ConnectError, Duration, Instant, config, connect, get, send, set, sleep, text};
+use super::{Client, ConnectError, Duration, Instant, RedisConfig, config, connect, get, send, set, sleep, text};
 
 #[tokio::test]
 async fn a_master_that_is_replaced_is_left_before_it_forgets() {
@@ -42,6 +42,23 @@ async fn a_sentinel_that_is_silent_is_outvoted() {
     let error = Client::connect(&config).await.expect_err("one of three is no majority");
     assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
     assert!(before.elapsed() < Duration::from_millis(750), "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn sentinels_with_a_password_are_told_it() {
+    let sentinels = Sentinels::builder().password("servers").sentinel_password("sentinels").start().await;
+    let with = |password: Option<&str>| {
+        let credentials = password.map(|password| serde_json::json!({ "password": password }));
+        let config = serde_json::json!({ "url": sentinels.url(), "sentinel_credentials": credentials });
+        serde_json::from_value::<RedisConfig>(config).expect("a configuration")
+    };
+    let client = Client::connect(&with(Some("sentinels"))).await.expect("the sentinels take it");
+    send(&client, &set("k", "v")).await.expect("there is a master");
+    // The servers' is none for them.
+    for wrong in [Some("servers"), None] {
+        let error = Client::connect(&with(wrong)).await.expect_err("they want theirs");
+        assert!(matches!(error, ConnectError::SentinelCredentials { .. }), "{wrong:?}: {error:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use redis::FromRedisValue;
 
 use super::{Cluster, Doors, SLOTS, serves};
+use crate::certificates::Certificates;
 use crate::flavor::Flavor;
 use crate::patience::eventually;
 use crate::port::BUS_OFFSET;
@@ -45,6 +46,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.server = self.server.password(password);
+        self
+    }
+
+    /// Lets clients and nodes speak TLS with the nodes, as [`ServerBuilder::tls`] does. The URL is `rediss+cluster://`.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.server = self.server.tls(certificates).config("tls-replication", "yes").config("tls-cluster", "yes");
         self
     }
 
@@ -149,8 +157,8 @@ async fn introduce(cluster: &Cluster) {
     for (index, node) in cluster.nodes.iter().enumerate() {
         for (other, server) in cluster.nodes.iter().enumerate().skip(index + 1) {
             let doors = cluster.doors.get(other);
-            let port = doors.map_or(server.port(), |doors| doors.clients().addr().port());
-            let bus = doors.map_or(server.port() + BUS_OFFSET, |doors| doors.bus().addr().port());
+            let port = doors.map_or(server.told().port(), |doors| doors.clients().addr().port());
+            let bus = doors.map_or(server.told().port() + BUS_OFFSET, |doors| doors.bus().addr().port());
             node.cli(&["CLUSTER", "MEET", "127.0.0.1", &port.to_string(), &bus.to_string()]).await;
         }
     }

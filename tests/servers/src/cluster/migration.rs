@@ -61,7 +61,7 @@ impl<'a> Migration<'a> {
         if keys.is_empty() {
             return;
         }
-        let port = self.to.port().to_string();
+        let port = self.to.told().port().to_string();
         let command = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "AUTH2", OPERATOR, OPERATOR, "KEYS"];
         let command = command.iter().map(|part| part.as_bytes()).chain(keys.iter().map(AsRef::as_ref));
         self.from.cli(&command.collect::<Vec<_>>()).await;

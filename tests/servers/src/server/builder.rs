@@ -21,8 +21,8 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    pub(super) fn sentinel(flavor: &Flavor, lines: &str) -> Self {
-        Self { flavor: Some(flavor.clone()), config: lines.to_owned(), mode: Mode::Sentinel, ..Self::default() }
+    pub(super) fn sentinel() -> Self {
+        Self { mode: Mode::Sentinel, ..Self::default() }
     }
 
     /// Sets the program; without it, [`Flavor::usual`].

@@ -16,7 +16,7 @@ use session_core::conformance::{
     two_handles_are_one_store, writers_who_reach_a_limit_together_stay_within_it,
 };
 use session_core::{Limits, SessionStore};
-use session_test_servers::{Cluster, Sentinels};
+use session_test_servers::{Cluster, Flavor, Sentinels, Server};
 
 use names::Names;
 use remote::Remote;
@@ -91,6 +91,15 @@ async fn all_that_holds_on_a_master_that_sentinels_name() {
 async fn all_that_holds_on_a_cluster() {
     let cluster = Cluster::start().await;
     all_hold(&Processes(Redis::at(&cluster.url(), cluster))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: servers of other versions"]
+async fn all_that_holds_on_the_oldest_redis_and_on_valkey() {
+    for flavor in [Some(Flavor::redis_6_2()), Flavor::valkey()].into_iter().flatten() {
+        let server = Server::builder().flavor(&flavor).start().await;
+        all_hold(&Processes(Redis::at(&server.url(), server))).await;
+    }
 }
 
 async fn all_hold(processes: &Processes) {

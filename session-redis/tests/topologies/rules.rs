@@ -28,9 +28,50 @@ async fn every_rule_holds_on_a_cluster_of_the_oldest_redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_cluster_of_valkey() {
+    let Some(valkey) = Flavor::valkey() else { return };
+    let cluster = Cluster::builder().flavor(&valkey).start().await;
+    every_rule_holds_on(Redis::at(&cluster.url(), cluster)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_cluster_over_tls() {
+    let certificates = Certificates::new();
+    let cluster = Cluster::builder().tls(&certificates).config("tls-auth-clients", "yes").start().await;
+    let (url, files) = (cluster.url(), files(&certificates));
+    every_rule_holds_on(Redis::at(&url, (cluster, certificates)).with_tls(files)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
 async fn every_rule_holds_on_a_master_that_sentinels_name() {
     let sentinels = Sentinels::start().await;
     every_rule_holds_on(Redis::at(&sentinels.url(), sentinels)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_master_that_sentinels_of_the_oldest_redis_name() {
+    let sentinels = Sentinels::builder().flavor(&Flavor::redis_6_2()).start().await;
+    every_rule_holds_on(Redis::at(&sentinels.url(), sentinels)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_master_that_sentinels_of_valkey_name() {
+    let Some(valkey) = Flavor::valkey() else { return };
+    let sentinels = Sentinels::builder().flavor(&valkey).start().await;
+    every_rule_holds_on(Redis::at(&sentinels.url(), sentinels)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: every rule"]
+async fn every_rule_holds_on_a_master_that_sentinels_name_over_tls() {
+    let certificates = Certificates::new();
+    let sentinels = Sentinels::builder().tls(&certificates).start().await;
+    let (url, files) = (sentinels.url(), files(&certificates));
+    every_rule_holds_on(Redis::at(&url, (sentinels, certificates)).with_tls(files)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,7 +81,6 @@ async fn every_rule_holds_on_the_oldest_redis() {
     every_rule_holds_on(Redis::at(&server.url(), server)).await;
 }
 
-/// Where the machine has one: see `tests/run`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: every rule"]
 async fn every_rule_holds_on_valkey() {
@@ -54,12 +94,17 @@ async fn every_rule_holds_on_valkey() {
 async fn every_rule_holds_over_tls() {
     let certificates = Certificates::new();
     let server = Server::builder().tls(&certificates).config("tls-auth-clients", "yes").start().await;
-    let files = TlsFiles {
+    let (url, files) = (server.tls_url(), files(&certificates));
+    every_rule_holds_on(Redis::at(&url, (server, certificates)).with_tls(files)).await;
+}
+
+/// Those of a client that trusts the authority and shows a certificate of its own.
+fn files(certificates: &Certificates) -> TlsFiles {
+    TlsFiles {
         ca: Some(certificates.authority()),
         certificate: Some(certificates.client()),
         key: Some(certificates.client_key()),
-    };
-    every_rule_holds_on(Redis::at(&server.tls_url(), (server, certificates)).with_tls(files)).await;
+    }
 }
 
 /// Runs all rules, some beside each other, and names those that do not hold.

@@ -51,22 +51,30 @@ impl Flavor {
         Self::probe("redis-6.2", &installed("redis-6.2/redis-server"))
     }
 
-    /// Valkey, where the machine can have it as a package.
+    /// Valkey; `None` where the machine cannot have it as a package, which is said aloud.
     ///
     /// # Panics
     ///
-    /// If it is installed and does not run.
+    /// If it does not run, or is missing and nobody found that there is no package.
     #[must_use]
     pub fn valkey() -> Option<Self> {
-        let program = installed("valkey/valkey-server");
-        program.exists().then(|| Self::probe("valkey", &program))
+        Self::valkey_unless(&installed("no-valkey"), &installed("valkey/valkey-server"))
+    }
+
+    #[expect(clippy::print_stderr, reason = "what was not tested is not passed over in silence")]
+    fn valkey_unless(none: &Path, program: &Path) -> Option<Self> {
+        if none.exists() {
+            eprintln!("this machine has no package of Valkey: nothing is tested with it");
+            return None;
+        }
+        Some(Self::probe("valkey", program))
     }
 
     /// All that this machine has.
     ///
     /// # Panics
     ///
-    /// If one of the Redis servers is missing: no machine tests without them.
+    /// If one of the Redis servers is missing, without which no machine tests, or Valkey is without a reason.
     #[must_use]
     pub fn all() -> Vec<Self> {
         [Self::redis_6_2(), Self::redis()].into_iter().chain(Self::valkey()).collect()
@@ -131,5 +139,27 @@ fn version(program: &Path) -> Option<Version> {
 impl AsRef<OsStr> for Flavor {
     fn as_ref(&self) -> &OsStr {
         self.program.as_os_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn valkey_is_missing_only_where_there_is_no_package() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let none = folder.path().join("no-valkey");
+        fs::write(&none, "").expect("the folder is ours");
+        assert_eq!(Flavor::valkey_unless(&none, &folder.path().join("valkey-server")), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "valkey does not run")]
+    fn valkey_that_nobody_looked_for_is_a_failure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let _ = Flavor::valkey_unless(&folder.path().join("no-valkey"), &folder.path().join("valkey-server"));
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 /// The name of a state value: 1 to 128 characters out of letters, digits and `_ - . : /`, ASCII only.
 ///
-/// Names that begin with a dot belong to this library and cannot be parsed, so that no client reaches them.
+/// Names that begin with a dot belong to the server and cannot be parsed, so that no client reaches them. See
+/// [`reserved`](Self::reserved).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateName(Arc<str>);
 
@@ -14,11 +15,14 @@ impl StateName {
     /// The longest name in bytes.
     pub const MAX_BYTES: usize = 128;
 
-    /// A name of the library's own, which no client can spell.
+    /// A name of the server's own, which no client can spell: what is kept under it is the server's alone to write and to
+    /// read. It counts against no limit of the client's, so see to it that no client makes it large.
+    ///
+    /// This library has some. Those of a server begin with a dot, the server's name and another dot.
     ///
     /// # Panics
     ///
-    /// If `name` does not begin with a dot followed by a valid name: it is a constant in our own code.
+    /// If `name` does not begin with a dot followed by a valid name: it is a constant of the server's code.
     #[must_use]
     pub fn reserved(name: &'static str) -> Self {
         assert!(
@@ -28,7 +32,7 @@ impl StateName {
         Self(name.into())
     }
 
-    /// Whether the name belongs to this library.
+    /// Whether the name belongs to the server.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with('.')

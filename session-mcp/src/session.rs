@@ -61,7 +61,8 @@ impl Session {
         Self(Arc::new(Call { sessions, owner, found, is_taken: false.into(), is_used: is_used.into() }))
     }
 
-    /// The session of a call, for methods that choose no parameters of their own, such as `read_resource`.
+    /// The session of a request, for methods that choose no parameters of their own, such as `read_resource`,
+    /// `set_level` and `get_task`.
     ///
     /// # Errors
     ///
@@ -92,6 +93,25 @@ impl Session {
     #[must_use]
     pub fn owner(&self) -> Owner {
         self.0.owner
+    }
+
+    /// Who keeps the server's sessions, whether or not this call has one: for a tool that opens records of its own, which
+    /// every process with the same store then has.
+    ///
+    /// ```
+    /// # use session_mcp::{Session, SessionError};
+    /// /// Keeps an order apart from the session it was given in, under a name that its owner alone can use.
+    /// async fn order(session: &Session, items: &[String]) -> Result<String, SessionError> {
+    ///     let sessions = session.manager();
+    ///     let opened = sessions.open(session.owner(), Default::default()).await?;
+    ///     let name = opened.name.expose();
+    ///     sessions.set(&sessions.resolve(session.owner(), &name)?, "items", &items).await?;
+    ///     Ok(name)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn manager(&self) -> &Arc<SessionManager> {
+        &self.0.sessions
     }
 
     /// Loads the session as a use of it: a snapshot that later changes do not reach.

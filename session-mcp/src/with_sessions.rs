@@ -29,11 +29,13 @@ use crate::principal::owner_of;
 use crate::resolve::resolve;
 use crate::session::Session;
 
-/// A handler whose tools, prompts and resources have sessions.
+/// A handler whose requests have sessions.
 ///
-/// It forwards every method to the handler it wraps. Before a tool, prompt or resource it finds out which session the
-/// call belongs to, for the [`Session`] extractor. It uses that session while a long call runs, so that the call does
-/// not lose it; and it answers a call that panics with an error, which leaves session and server usable.
+/// It forwards every method to the handler it wraps. Before a request it finds out which session that belongs to, for the
+/// [`Session`] extractor of tools and prompts and for [`Session::of`] elsewhere: resources, lists, completions, the log
+/// level, subscriptions and tasks. The handshake has none, and neither has `listen`, which belongs to no session. It uses
+/// that session while a long call runs, so that the call does not lose it; and it answers a call that panics with an
+/// error, which leaves session and server usable.
 ///
 /// A call that is cancelled, by `notifications/cancelled` or on 2026-07-28 by closing its stream, has a second to end by
 /// itself: [`RequestContext::ct`] tells it. Then it is **dropped** where it waits, as any future can be: a change of its
@@ -97,7 +99,7 @@ impl<H> WithSessions<H> {
         Session::new(Arc::clone(&self.sessions), owner_of(&context.extensions, self.owner), found)
     }
 
-    /// Answers one call with its session at hand.
+    /// Answers one request with its session at hand.
     async fn answer<T, F: Future<Output = Result<T, ErrorData>>>(
         &self,
         session: Session,
@@ -109,9 +111,19 @@ impl<H> WithSessions<H> {
         let cancelled = context.ct.clone();
         bracket(&session, &cancelled, || call(context)).await
     }
+
+    /// The same for a request that names no session by itself.
+    async fn ask<T, F: Future<Output = Result<T, ErrorData>>>(
+        &self,
+        context: RequestContext<RoleServer>,
+        call: impl FnOnce(RequestContext<RoleServer>) -> F,
+    ) -> Result<T, ErrorData> {
+        let session = self.session(&context, None);
+        self.answer(session, context, call).await?
+    }
 }
 
-/// The requests that have sessions.
+/// The requests that every server may have an answer to.
 const CALLS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 impl<H: fmt::Debug> fmt::Debug for WithSessions<H> {
@@ -172,8 +184,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let session = self.session(&context, None);
-        self.answer(session, context, |context| self.inner.read_resource(request, context)).await?
+        self.ask(context, |context| self.inner.read_resource(request, context)).await
     }
 
     async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
@@ -197,7 +208,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        self.inner.complete(request, context).await
+        self.ask(context, |context| self.inner.complete(request, context)).await
     }
 
     async fn set_level(
@@ -205,7 +216,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.inner.set_level(request, context).await
+        self.ask(context, |context| self.inner.set_level(request, context)).await
     }
 
     async fn list_prompts(
@@ -213,7 +224,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        self.inner.list_prompts(request, context).await
+        self.ask(context, |context| self.inner.list_prompts(request, context)).await
     }
 
     async fn list_resources(
@@ -221,7 +232,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.inner.list_resources(request, context).await
+        self.ask(context, |context| self.inner.list_resources(request, context)).await
     }
 
     async fn list_resource_templates(
@@ -229,7 +240,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        self.inner.list_resource_templates(request, context).await
+        self.ask(context, |context| self.inner.list_resource_templates(request, context)).await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -245,7 +256,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.inner.subscribe(request, context).await
+        self.ask(context, |context| self.inner.subscribe(request, context)).await
     }
 
     async fn unsubscribe(
@@ -253,7 +264,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.inner.unsubscribe(request, context).await
+        self.ask(context, |context| self.inner.unsubscribe(request, context)).await
     }
 
     async fn list_tools(
@@ -261,7 +272,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.inner.list_tools(request, context).await
+        self.ask(context, |context| self.inner.list_tools(request, context)).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -278,7 +289,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
             let message = format!("the parameters of `{method}` are not what the protocol says");
             return Err(ErrorData::invalid_params(message, None));
         }
-        self.inner.on_custom_request(request, context).await
+        self.ask(context, |context| self.inner.on_custom_request(request, context)).await
     }
 
     async fn on_cancelled(&self, notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
@@ -310,7 +321,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.inner.get_task(request, context).await
+        self.ask(context, |context| self.inner.get_task(request, context)).await
     }
 
     async fn update_task(
@@ -318,7 +329,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.inner.update_task(request, context).await
+        self.ask(context, |context| self.inner.update_task(request, context)).await
     }
 
     async fn cancel_task(
@@ -326,7 +337,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.inner.cancel_task(request, context).await
+        self.ask(context, |context| self.inner.cancel_task(request, context)).await
     }
 
     async fn list_skills(
@@ -334,7 +345,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListSkillsResult, ErrorData> {
-        self.inner.list_skills(request, context).await
+        self.ask(context, |context| self.inner.list_skills(request, context)).await
     }
 
     async fn get_skill(
@@ -342,7 +353,7 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: GetSkillRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetSkillResult, ErrorData> {
-        self.inner.get_skill(request, context).await
+        self.ask(context, |context| self.inner.get_skill(request, context)).await
     }
 
     async fn read_resource_directory(
@@ -350,6 +361,6 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         request: ReadResourceDirectoryRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceDirectoryResult, ErrorData> {
-        self.inner.read_resource_directory(request, context).await
+        self.ask(context, |context| self.inner.read_resource_directory(request, context)).await
     }
 }

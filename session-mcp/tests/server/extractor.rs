@@ -59,6 +59,34 @@ async fn a_resource_has_its_session_too() {
 }
 
 #[tokio::test]
+async fn what_is_no_call_has_its_session_too() {
+    let server = Server::start().await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    let subscribed = legacy.request("resources/subscribe", json!({ "uri": "x://y" })).await;
+    assert_eq!(subscribed["result"], json!({}), "{subscribed}");
+    let asked = json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
+    let completed = legacy.request("completion/complete", asked.clone()).await;
+    assert_eq!(completed["result"]["completion"]["values"], json!(["x://y"]), "{completed}");
+    let refused = modern.request("completion/complete", None, asked).await;
+    assert_eq!(refused["error"]["data"]["session-mcp/refusal"]["error"], "no_session", "{refused}");
+    let failed = legacy.request("resources/subscribe", json!({ "uri": "x://panic" })).await;
+    assert_eq!(failed["error"]["code"], -32603, "{failed}");
+    assert!(!failed.to_string().contains("secret"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_tool_opens_records_of_its_own() {
+    let server = Server::start().await;
+    let (legacy, modern) = (Legacy::connect(&server).await, Modern::of(&server));
+    assert_eq!(text(&modern.call("another", json!({ "word": "without a session" })).await), "without a session");
+    legacy.call("session_first", json!({ "word": "own" })).await;
+    assert_eq!(text(&legacy.call("another", json!({ "word": "apart" })).await), "apart");
+    let own = legacy.call("get_state", json!({ "name": "word" })).await;
+    assert_eq!(own["structuredContent"]["value"], "own", "{own}");
+    assert_eq!(server.sessions.session_count().await.expect("it runs"), 3);
+}
+
+#[tokio::test]
 async fn a_session_error_becomes_a_tool_error_through_error_data_too() {
     let server = Server::start().await;
     let modern = Modern::of(&server);

@@ -6,8 +6,9 @@ use rmcp::handler::server::router::prompt::PromptRouter;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    InitializeRequestParams, InitializeResult, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, ResourceContents, Role, ServerCapabilities, ServerConfig,
+    CompleteRequestParams, CompleteResult, CompletionInfo, InitializeRequestParams, InitializeResult, PromptMessage,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents, Role, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{
@@ -15,6 +16,7 @@ use rmcp::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use session_core::Change;
 use session_mcp::{Session, SessionError, SessionTools};
 
 /// Tools that tell which session they were given, beside the session tools.
@@ -101,6 +103,15 @@ impl Probe {
         session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())
     }
 
+    #[tool(description = "Opens another session of the caller's and answers with what it keeps")]
+    async fn another(&self, session: Session, Parameters(told): Parameters<Told>) -> Result<String, SessionError> {
+        let sessions = session.manager();
+        let opened = sessions.open(session.owner(), Change::new()).await?;
+        let key = sessions.resolve(session.owner(), &opened.name.expose())?;
+        sessions.set(&key, "word", &told.word).await?;
+        Ok(sessions.get(&key, "word").await?.unwrap_or_default())
+    }
+
     #[tool(description = "Takes so many milliseconds and leaves the session alone")]
     async fn doze(&self, Parameters(told): Parameters<Told>) -> String {
         tokio::time::sleep(Duration::from_millis(told.word.parse().unwrap_or(0))).await;
@@ -140,8 +151,8 @@ impl Probe {
 #[prompt_handler(router = self.prompts)]
 impl ServerHandler for Probe {
     fn get_info(&self) -> ServerConfig {
-        let all = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources().build();
-        ServerConfig::new(all)
+        let all = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources();
+        ServerConfig::new(all.enable_resources_subscribe().enable_completions().build())
     }
 
     async fn initialize(
@@ -166,5 +177,25 @@ impl ServerHandler for Probe {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let source = Session::of(&context)?.source()?.to_string();
         Ok(ReadResourceResult::new(vec![ResourceContents::text(source, request.uri)]).into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        assert!(request.uri != "x://panic", "a secret");
+        keep(&Session::of(&context)?, Told { word: request.uri }).await?;
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let session = Session::of(&context)?;
+        let word = session.get("word").await?.unwrap_or_default();
+        Ok(CompleteResult::new(CompletionInfo::new(vec![word]).expect("one is not too many")))
     }
 }

@@ -25,8 +25,8 @@ use crate::owner::Owner;
 ///
 /// - **Order.** Positions rise in the order of appending, whoever appends. *`entries_come_back_in_order`*
 /// - **Two handles on one backend are one journal.** *`a_follower_is_rung_by_another_handle`*
-/// - **Bounded.** A feed holds no more than its [`JournalLimits`]: the oldest entries go first, and an entry goes when it
-///   has been there for [`keep`](JournalLimits::keep). *`a_feed_is_bounded_in_entries_and_bytes`*,
+/// - **Bounded.** A feed holds no more than its [`JournalLimits`]: the oldest entries go first, the newest stays, and
+///   an entry goes when it has been there for [`keep`](JournalLimits::keep). *`a_feed_is_bounded_in_entries_and_bytes`*,
 ///   *`entries_go_after_their_time`*
 /// - **Feeds are apart**: those of two sessions, of two owners of one locator, and the two of one session.
 ///   *`feeds_are_apart`*
@@ -72,6 +72,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
+    /// [`OwnerRequired`](StoreError::OwnerRequired) for all sessions of the anonymous owner,
     /// [`Unavailable`](StoreError::Unavailable).
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError>;
 }
@@ -134,9 +135,9 @@ impl FromStr for Position {
     type Err = InvalidPosition;
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
-        let number = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => digits.parse().ok(),
-            false => None,
+        let number = |digits: &str| {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| digits.parse().ok()).flatten()
         };
         let (high, low) = text.split_once('-').ok_or(InvalidPosition)?;
         Ok(Self { high: number(high).ok_or(InvalidPosition)?, low: number(low).ok_or(InvalidPosition)? })

@@ -1,11 +1,12 @@
 //! What a rule needs from whoever runs it, and the small things that rules share.
 
 use std::num::NonZeroU32;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::{Either, poll_immediate, select};
 
 use crate::change::Change;
 use crate::ext::SessionStoreExt as _;
@@ -53,6 +54,36 @@ pub(super) async fn together(harness: &dyn Harness, tasks: impl IntoIterator<Ite
     for task in running {
         task.await;
     }
+}
+
+/// Lets an operation run until it has been looked at `polls` times, with the work of `others` in between, and drops it.
+/// The answer, if it was there by then. Where `polls` is 7 the operation races with `moment` instead.
+pub(super) async fn interrupted<T>(
+    polls: usize,
+    operation: impl Future<Output = T>,
+    others: impl Fn() -> BoxFuture<'static, ()>,
+    moment: impl Future<Output = ()> + Unpin,
+) -> Option<T> {
+    let mut operation = pin!(operation);
+    if polls == 7 {
+        return match select(operation, moment).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right(_) => None,
+        };
+    }
+    for _ in 0..polls {
+        let answer = poll_immediate(operation.as_mut()).await;
+        if answer.is_some() {
+            return answer;
+        }
+        others().await;
+    }
+    None
+}
+
+/// A random part of a twentieth of a tick.
+pub(super) fn moment(tick: Duration) -> Duration {
+    tick / 20 * u32::from(SessionName::mint().locator().as_bytes()[0]) / 256
 }
 
 /// Limits that are in nobody's way.

@@ -1,10 +1,8 @@
 //! Callers who go away in the middle.
 
-use std::pin::pin;
-
-use futures_util::future::{poll_immediate, select};
-
-use super::harness::{Fixture, Harness, alice, assert_answer, long, roomy, set, state_name, store, text_of};
+use super::harness::{
+    Fixture, Harness, alice, assert_answer, interrupted, long, moment, roomy, set, state_name, store, text_of,
+};
 use crate::change::Change;
 use crate::ext::SessionStoreExt as _;
 use crate::name::{SessionKey, SessionName};
@@ -56,19 +54,9 @@ fn both(round: usize) -> Change {
     set("round", &text).set(state_name("half"), value).project_id(Text::new(&text).expect("a number is a text"))
 }
 
-/// Lets an operation run until it has been looked at `polls` times, with the runtime's other work in between, and drops
-/// it. In the last round of eight it races with a moment of random length instead.
+/// Lets an operation run until it has been looked at `polls` times, and drops it. In the last round of eight it races
+/// with a moment of random length instead.
 async fn interrupt<T>(harness: &dyn Harness, polls: usize, operation: impl Future<Output = T>) {
-    let mut operation = pin!(operation);
-    if polls == 7 {
-        let random = u32::from(SessionName::mint().locator().as_bytes()[0]);
-        select(operation, harness.elapse(harness.tick() / 20 * random / 256)).await;
-        return;
-    }
-    for _ in 0..polls {
-        if poll_immediate(operation.as_mut()).await.is_some() {
-            return;
-        }
-        harness.spawn(Box::pin(async {})).await;
-    }
+    let others = || harness.spawn(Box::pin(async {}));
+    interrupted(polls, operation, others, harness.elapse(moment(harness.tick()))).await;
 }

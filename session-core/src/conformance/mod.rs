@@ -1,8 +1,12 @@
-//! The rules of [`SessionStore`](crate::SessionStore), one function each, to be run against any store.
+//! The rules of [`SessionStore`](crate::SessionStore) and of [`Journal`](crate::Journal), one function each, to be run
+//! against any store and any journal.
 //!
 //! A [`Harness`] makes stores and lets time elapse. With it, [`conformance_tests!`](crate::conformance_tests) gives one
 //! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it. A minor release can
 //! add a rule, where the contract was not proven as far as it reaches.
+//!
+//! For journals there are a [`JournalHarness`], [`journal_conformance_tests!`](crate::journal_conformance_tests) and
+//! [`JOURNAL_RULES`], which work alike.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -47,6 +51,7 @@ mod expiry;
 mod grants;
 mod harness;
 mod interruption;
+mod journal;
 mod lifecycle;
 mod limits;
 mod listing;
@@ -55,40 +60,57 @@ mod names;
 mod owners;
 
 pub use harness::{BoxFuture, Harness};
+pub use journal::JournalHarness;
+
+use journal::{bounds, ending, following, order, reading};
 
 /// One rule, for programs that run them by name.
-#[derive(Clone, Copy)]
-pub struct Rule {
+pub struct Rule<H: ?Sized = dyn Harness> {
     /// What the rule says, as a function of this module is called.
     pub name: &'static str,
-    /// Runs it; panics where the store breaks it.
-    pub run: for<'a> fn(&'a dyn Harness) -> BoxFuture<'a, ()>,
+    /// Runs it; panics where what the harness makes breaks it.
+    pub run: for<'a> fn(&'a H) -> BoxFuture<'a, ()>,
 }
 
-impl std::fmt::Debug for Rule {
+/// One rule of a journal.
+pub type JournalRule = Rule<dyn JournalHarness>;
+
+impl<H: ?Sized> Clone for Rule<H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: ?Sized> Copy for Rule<H> {}
+
+impl<H: ?Sized> std::fmt::Debug for Rule<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
 macro_rules! rules {
-    ($dollar:tt $($file:ident: $($rule:ident)+;)+) => {
+    (
+        $dollar:tt
+        $(#[$rules_doc:meta])* $rules:ident: $kind:ty;
+        $(#[$tests_doc:meta])* $tests:ident;
+        $($file:ident: $($rule:ident)+;)+
+    ) => {
         $($(pub use $file::$rule;)+)+
 
-        /// All rules.
-        pub const RULES: &[Rule] = &[
+        $(#[$rules_doc])*
+        pub const $rules: &[$kind] = &[
             $($(Rule { name: stringify!($rule), run: |harness| Box::pin($rule(harness)) },)+)+
         ];
 
-        /// Makes a test of each rule: the attributes that make a function a test, then an expression that makes a
-        /// [`Harness`](crate::conformance::Harness).
+        $(#[$tests_doc])*
         #[macro_export]
-        macro_rules! conformance_tests {
+        macro_rules! $tests {
             ($dollar(#[$dollar($dollar attribute:tt)*])+ $dollar harness:expr) => {
-                $crate::conformance_tests! { @ [$dollar(#[$dollar($dollar attribute)*])+] [$dollar harness] $($($rule)+)+ }
+                $crate::$tests! { @ [$dollar(#[$dollar($dollar attribute)*])+] [$dollar harness] $($($rule)+)+ }
             };
             (@ $dollar attributes:tt $dollar harness:tt $dollar($dollar rule:ident)+) => {
-                $dollar($crate::conformance_tests! { @@ $dollar attributes $dollar harness $dollar rule })+
+                $dollar($crate::$tests! { @@ $dollar attributes $dollar harness $dollar rule })+
             };
             (@@ [$dollar($dollar attributes:tt)+] [$dollar harness:expr] $dollar rule:ident) => {
                 $dollar($dollar attributes)+
@@ -101,6 +123,13 @@ macro_rules! rules {
 }
 
 rules! { $
+    /// All rules of a store.
+    RULES: Rule;
+
+    /// Makes a test of each rule of a store: the attributes that make a function a test, then an expression that makes
+    /// a [`Harness`](crate::conformance::Harness).
+    conformance_tests;
+
     lifecycle:
         a_session_lives_from_create_to_delete
         create_refuses_a_live_name
@@ -150,4 +179,30 @@ rules! { $
         end_all_ends_one_owners_sessions;
     interruption:
         a_cancelled_operation_leaves_the_old_or_the_new;
+}
+
+rules! { $
+    /// All rules of a journal.
+    JOURNAL_RULES: JournalRule;
+
+    /// Makes a test of each rule of a journal: the attributes that make a function a test, then an expression that
+    /// makes a [`JournalHarness`](crate::conformance::JournalHarness).
+    journal_conformance_tests;
+
+    order:
+        entries_come_back_in_order
+        feeds_are_apart;
+    reading:
+        reading_goes_on_where_it_was
+        reading_from_the_end_reads_what_is_new;
+    bounds:
+        a_feed_is_bounded_in_entries_and_bytes
+        an_entry_larger_than_a_feed_is_refused
+        entries_go_after_their_time;
+    following:
+        a_follower_is_rung_by_another_handle
+        a_ring_is_not_lost;
+    ending:
+        an_ended_session_leaves_no_entries
+        the_end_of_all_rings_all;
 }

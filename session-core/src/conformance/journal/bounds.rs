@@ -1,10 +1,9 @@
 //! How much is kept, and for how long.
 
 use super::{JournalHarness, append, end, journal, roomy, said, session};
-use crate::JournalLimits;
 use crate::conformance::harness::{alice, assert_answer};
 use crate::error::StoreError;
-use crate::journal::{Feed, Position};
+use crate::journal::{Feed, JournalLimits, Position};
 use crate::limits::Quota;
 use crate::owner::Owner;
 

@@ -93,7 +93,10 @@ impl Listener {
     }
 
     async fn read_on(&mut self) {
-        self.heard.extend(said(&self.journal, &self.feed, self.seen).await);
-        self.seen = end(&self.journal, &self.feed).await;
+        let entries = self.journal.read(&self.feed, self.seen, usize::MAX).await.expect("the journal answers");
+        for entry in entries {
+            self.seen = entry.at;
+            self.heard.push(String::from_utf8_lossy(&entry.bytes).into_owned());
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{JournalHarness, append, feeds, follow, journal, roomy, rung, said, session, two_handles};
+use super::{JournalHarness, append, end, feeds, follow, journal, roomy, rung, said, session, two_handles};
 use crate::conformance::harness::{BoxFuture, alice, bob};
-use crate::journal::{Appended, Entry, Feed, Journal, Position};
+use crate::journal::{Appended, Entry, Feed, Journal, JournalLimits, Position};
 use crate::name::SessionId;
 use crate::owner::Owner;
 
@@ -98,14 +98,14 @@ async fn read_as_it_comes(
     }
 }
 
-/// Each feed has its own entries, its own end and its own place: those of two sessions, of two owners of one locator, the
-/// two of one session, and that of all.
+/// Each feed has its own entries, its own end and its own limits, however many there are: those of two sessions, of two
+/// owners of one locator, the two of one session, and that of all.
 pub async fn feeds_are_apart(harness: &dyn JournalHarness) {
-    let journal = journal(harness, crate::JournalLimits { entries: 2, bytes: 8, ..roomy(harness) }).await;
+    let journal = journal(harness, JournalLimits { entries: 2, bytes: 8, ..roomy(harness) }).await;
     let first = session(alice());
-    let others = [bob(), Owner::Anonymous].map(|owner| SessionId { owner, ..first });
-    let sessions = [first, others[0], others[1], session(alice())];
-    let all: Vec<Feed> = sessions.into_iter().flat_map(feeds).chain([Feed::ToAll]).collect();
+    let namesakes = [first, SessionId { owner: bob(), ..first }, SessionId { owner: Owner::Anonymous, ..first }];
+    let sessions = namesakes.into_iter().chain((0..7).map(|_| session(alice())));
+    let all: Vec<Feed> = sessions.flat_map(feeds).chain([Feed::ToAll]).collect();
     for round in 0..3 {
         for (number, feed) in all.iter().enumerate() {
             append(&journal, feed, format!("{number}-{round}")).await;
@@ -115,7 +115,7 @@ pub async fn feeds_are_apart(harness: &dyn JournalHarness) {
         let own = [1, 2].map(|round| format!("{number}-{round}"));
         assert_eq!(said(&journal, feed, Position::START).await, own, "{feed:?} holds its own entries");
         let mut follower = follow(harness, &journal, feed).await;
-        let end = super::end(&journal, feed).await;
+        let end = end(&journal, feed).await;
         assert_eq!(said(&journal, feed, end).await, [""; 0], "{feed:?} has its own end");
         append(&journal, feed, "new").await;
         rung(harness, &mut follower, "each feed rings who follows it").await;

@@ -1,9 +1,8 @@
 //! Reading on.
 
 use super::{JournalHarness, append, end, journal, roomy, said, session};
-use crate::JournalLimits;
 use crate::conformance::harness::bob;
-use crate::journal::{Feed, Position};
+use crate::journal::{Feed, JournalLimits, Position};
 
 /// A reader gets the first entries behind where they were, as many as they take at once. What has gone meanwhile is passed
 /// over, and any position is one to read from, also one where no entry is or was.

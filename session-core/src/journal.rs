@@ -89,7 +89,7 @@ pub trait Follower: Send {
 }
 
 /// Something that is said in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a journal has to have a place for each")]
 pub enum Feed {
     /// What a session's client is told.

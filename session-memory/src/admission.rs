@@ -9,6 +9,7 @@ use session_core::{
 use crate::accounts::Account;
 use crate::entry::Entry;
 use crate::sessions::Sessions;
+use crate::sweeper::{Expiring as _, SLICE};
 use crate::table::Place;
 
 impl Sessions {
@@ -18,7 +19,7 @@ impl Sessions {
             match self.try_create(new) {
                 // Where nothing was due, somebody else may have freed the last of it: one more try tells.
                 Err(StoreError::Quota(Quota::Sessions { .. })) if !nothing_due => {
-                    nothing_due = self.sweep(Self::SLICE) == 0;
+                    nothing_due = self.sweep(SLICE) == 0;
                 }
                 answer => return answer,
             }

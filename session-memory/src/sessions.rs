@@ -10,6 +10,7 @@ use session_core::{
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::entry::Entry;
+use crate::sweeper::Expiring;
 use crate::table::Table;
 
 /// Sessions and the accounts of those who own them.
@@ -27,9 +28,6 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// How many sessions are looked at without a pause: as many as nobody notices waiting for.
-    pub(crate) const SLICE: usize = 256;
-
     pub(crate) fn new(limits: Limits) -> Self {
         let table = Table::new(limits.sessions);
         Self { limits, clock: Clock::new(), accounts: Accounts::new(), table, observer: None }
@@ -37,10 +35,6 @@ impl Sessions {
 
     pub(crate) fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
-    }
-
-    pub(crate) fn held(&self) -> u64 {
-        self.table.held()
     }
 
     pub(crate) fn load(&self, key: &SessionKey, load: Load) -> Option<Session> {
@@ -130,19 +124,6 @@ impl Sessions {
         }
     }
 
-    /// Frees what has expired. Looks at no more than `max` sessions and accounts, and says at how many: fewer than
-    /// `max` if nothing that is due is left.
-    pub(crate) fn sweep(&self, max: usize) -> usize {
-        let now = self.clock.now();
-        let due = self.table.due(now, max);
-        for id in &due {
-            if let Some(entry) = self.expire(id, now) {
-                self.report(&entry, now);
-            }
-        }
-        due.len() + self.accounts.sweep(now, max - due.len())
-    }
-
     /// Tells the observer of a session that has gone from the table, if it had expired.
     pub(crate) fn report(&self, entry: &Entry, now: Timestamp) {
         if let Some(observer) = &self.observer
@@ -165,6 +146,24 @@ impl Sessions {
     }
 }
 
+impl Expiring for Sessions {
+    /// The things are sessions and accounts.
+    fn sweep(&self, max: usize) -> usize {
+        let now = self.clock.now();
+        let due = self.table.due(now, max);
+        for id in &due {
+            if let Some(entry) = self.expire(id, now) {
+                self.report(&entry, now);
+            }
+        }
+        due.len() + self.accounts.sweep(now, max - due.len())
+    }
+
+    fn held(&self) -> u64 {
+        self.table.held()
+    }
+}
+
 /// The locator after which a page begins.
 fn place_of(cursor: &Cursor) -> Result<Locator, StoreError> {
     cursor.as_str().parse().map_err(|_| StoreError::InvalidCursor)
@@ -177,6 +176,7 @@ mod tests {
     use session_core::{Lifetimes, NewSession, Rate, SessionName};
 
     use super::*;
+    use crate::sweeper::SLICE;
 
     fn sessions(creation_rate: Option<Rate>) -> Sessions {
         Sessions::new(Limits {
@@ -236,7 +236,7 @@ mod tests {
         for _ in 0..10 {
             tokio::time::advance(Duration::from_secs(50)).await;
             sessions.load(&key, Load::Touch).expect("it is live");
-            sessions.sweep(Sessions::SLICE);
+            sessions.sweep(SLICE);
             assert_eq!(kept(&sessions), (1, 1, 0, 0));
         }
     }
@@ -248,9 +248,9 @@ mod tests {
         assert!(sessions.delete(&key).expect("its name may end it"));
         assert_eq!(kept(&sessions), (0, 0, 1, 1));
         tokio::time::advance(Duration::from_secs(9)).await;
-        assert_eq!(sessions.sweep(Sessions::SLICE), 0, "nothing is due");
+        assert_eq!(sessions.sweep(SLICE), 0, "nothing is due");
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(sessions.sweep(SLICE), 1);
         assert_eq!(kept(&sessions), (0, 0, 0, 0));
     }
 
@@ -259,13 +259,13 @@ mod tests {
         let sessions = sessions(None);
         let key = open(&sessions, principal(1));
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(sessions.sweep(SLICE), 1);
         assert_eq!(kept(&sessions), (0, 0, 1, 1));
         tokio::time::advance(Duration::from_secs(24 * 60 * 60 - 1)).await;
-        assert_eq!(sessions.sweep(Sessions::SLICE), 0, "nothing is due");
+        assert_eq!(sessions.sweep(SLICE), 0, "nothing is due");
         assert_eq!(sessions.why_absent(&key), Some(Expired::Idle));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(sessions.sweep(Sessions::SLICE), 1);
+        assert_eq!(sessions.sweep(SLICE), 1);
         assert_eq!(kept(&sessions), (0, 0, 0, 0));
         assert_eq!(sessions.why_absent(&key), None);
     }

@@ -12,7 +12,7 @@ use session_core::{
 
 use crate::config::MemoryConfig;
 use crate::sessions::Sessions;
-use crate::sweeper::Swept;
+use crate::sweeper::{Expiring as _, SLICE, Swept};
 
 /// Sessions kept in this process, and lost with it.
 ///
@@ -36,7 +36,7 @@ use crate::sweeper::Swept;
 /// [`create`](SessionStore::create) removes of its own principal's is told in its answer instead
 /// ([`Created::gone`](session_core::Created::gone)), so that a manager with the same observer tells the rest.
 #[derive(Clone)]
-pub struct MemoryStore(Arc<Swept>);
+pub struct MemoryStore(Arc<Swept<Sessions>>);
 
 impl MemoryStore {
     /// An empty store. Needs no runtime.
@@ -58,7 +58,7 @@ impl MemoryStore {
     /// How many sessions are in memory, those included that have expired and were not swept yet.
     #[must_use]
     pub fn held(&self) -> u64 {
-        self.0.sessions.held()
+        self.0.kept.held()
     }
 }
 
@@ -78,40 +78,40 @@ impl fmt::Debug for MemoryStore {
 impl SessionStore for MemoryStore {
     async fn create(&self, new: NewSession) -> Result<Created, StoreError> {
         self.0.ensure_swept();
-        self.0.sessions.create(&new)
+        self.0.kept.create(&new)
     }
 
     async fn load(&self, key: &SessionKey, load: Load) -> Result<Option<Session>, StoreError> {
-        Ok(self.0.sessions.load(key, load))
+        Ok(self.0.kept.load(key, load))
     }
 
     async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, StoreError> {
-        self.0.sessions.update(key, &change)
+        self.0.kept.update(key, &change)
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {
-        self.0.sessions.delete(key)
+        self.0.kept.delete(key)
     }
 
     async fn list(&self, owner: &Owner, page: Page) -> Result<Listing, StoreError> {
-        self.0.sessions.list(owner, &page)
+        self.0.kept.list(owner, &page)
     }
 
     async fn end_all(&self, owner: &Owner) -> Result<u64, StoreError> {
-        self.0.sessions.end_all(owner)
+        self.0.kept.end_all(owner)
     }
 
     /// Frees what is due first, so that what is held is what lives: a count of now for little more than a number's
     /// price, however large the store is, and therefore never an older one.
     async fn count(&self, _max_staleness: Duration) -> Result<u64, StoreError> {
-        while self.0.sessions.sweep(Sessions::SLICE) == Sessions::SLICE {
+        while self.0.kept.sweep(SLICE) == SLICE {
             tokio::task::yield_now().await;
         }
         Ok(self.held())
     }
 
     async fn why_absent(&self, key: &SessionKey) -> Result<Option<Expired>, StoreError> {
-        Ok(self.0.sessions.why_absent(key))
+        Ok(self.0.kept.why_absent(key))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -122,8 +122,8 @@ async fn a_working_directory_leaves_the_project_of_the_one_before() {
     manager.set_working_directory(Owner::Anonymous, Some(&key), Path::new("/srv/tea")).await.expect("it is live");
     let session = manager.load(&key).await.expect("it is live");
     assert_eq!(
-        (session.working_directory, session.config_path, session.project_id),
-        (Some(text("/srv/tea")), None, None)
+        (&session.working_directory, &session.config_path, &session.project_id),
+        (&Some(text("/srv/tea")), &None, &None)
     );
 }
 

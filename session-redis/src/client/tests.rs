@@ -15,6 +15,8 @@ mod encrypted;
 mod faults;
 mod networks;
 mod sentinels;
+#[cfg(not(feature = "tls"))]
+mod unencrypted;
 mod ways;
 
 /// A client with the default deadline.

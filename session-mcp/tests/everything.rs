@@ -1,5 +1,6 @@
 //! The example `everything`, built and run, as a client sees it: over stdio and HTTP, in both eras.
 #![cfg(unix)]
+#![expect(deprecated, reason = "clients still log and subscribe")]
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,8 +8,10 @@ use std::time::Duration;
 
 use rmcp::ClientHandler;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ProgressNotificationParam, ProtocolVersion,
-    ServerNotification, SubscriptionFilter,
+    CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, LoggingLevel,
+    LoggingMessageNotificationParam, ProgressNotificationParam, ProtocolVersion, RequestMetaObject,
+    ResourceUpdatedNotificationParam, ServerNotification, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{
     ClientLifecycleMode, ClientServiceExt as _, NotificationContext, PeerRequestOptions, RequestHandle, RoleClient,
@@ -67,6 +70,8 @@ struct Client {
     session: Value,
     progress: UnboundedReceiver<ProgressNotificationParam>,
     changes: UnboundedReceiver<()>,
+    messages: UnboundedReceiver<LoggingLevel>,
+    updates: UnboundedReceiver<String>,
     server: Child,
     /// Kept open: a log that nobody can read would be an error of its own.
     _log: Lines<BufReader<ChildStderr>>,
@@ -80,8 +85,7 @@ impl Client {
         }
         let mut server = command.spawn().expect("it starts");
         let mut log = BufReader::new(server.stderr.take().expect("it is piped")).lines();
-        let ((heard, progress), (told, changes)) = (unbounded_channel(), unbounded_channel());
-        let ears = Ears { progress: heard, changes: told };
+        let (ears, heard) = Ears::new();
         let lifecycle = match era {
             Era::Initialize => ClientLifecycleMode::Initialize,
             Era::Discover => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
@@ -102,7 +106,9 @@ impl Client {
             }
         };
         let service = service.expect("it connects");
-        let mut client = Self { service, session: json!({}), progress, changes, server, _log: log };
+        let Heard { progress, changes, messages, updates } = heard;
+        let session = json!({});
+        let mut client = Self { service, session, progress, changes, messages, updates, server, _log: log };
         if era == Era::Discover {
             let opened = client.call("open_session", json!({})).await;
             client.session = json!({ "session": opened.structured_content.expect("an answer")["session"] });
@@ -134,6 +140,24 @@ fn call(tool: &'static str, arguments: Value) -> CallToolRequestParams {
 struct Ears {
     progress: UnboundedSender<ProgressNotificationParam>,
     changes: UnboundedSender<()>,
+    messages: UnboundedSender<LoggingLevel>,
+    updates: UnboundedSender<String>,
+}
+
+struct Heard {
+    progress: UnboundedReceiver<ProgressNotificationParam>,
+    changes: UnboundedReceiver<()>,
+    messages: UnboundedReceiver<LoggingLevel>,
+    updates: UnboundedReceiver<String>,
+}
+
+impl Ears {
+    fn new() -> (Self, Heard) {
+        let ((to_progress, progress), (to_changes, changes)) = (unbounded_channel(), unbounded_channel());
+        let ((to_messages, messages), (to_updates, updates)) = (unbounded_channel(), unbounded_channel());
+        let ears = Self { progress: to_progress, changes: to_changes, messages: to_messages, updates: to_updates };
+        (ears, Heard { progress, changes, messages, updates })
+    }
 }
 
 impl ClientHandler for Ears {
@@ -143,6 +167,14 @@ impl ClientHandler for Ears {
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         let _ = self.changes.send(());
+    }
+
+    async fn on_logging_message(&self, message: LoggingMessageNotificationParam, _: NotificationContext<RoleClient>) {
+        let _ = self.messages.send(message.level);
+    }
+
+    async fn on_resource_updated(&self, updated: ResourceUpdatedNotificationParam, _: NotificationContext<RoleClient>) {
+        let _ = self.updates.send(updated.uri);
     }
 }
 
@@ -271,8 +303,9 @@ async fn who_listens_does_not_hold_the_end_up() {
 async fn notify_reaches_who_listens() {
     for transport in [Transport::Stdio, Transport::Http] {
         let client = Client::connect((transport, Era::Discover)).await;
-        let wanted = SubscriptionFilter::builder().tools_list_changed().prompts_list_changed().build();
+        let wanted = SubscriptionFilter::builder().tools_list_changed().resources_list_changed().build();
         let mut subscription = client.service.listen(wanted).await.expect("it is accepted");
+        // The list of resources never changes.
         assert_eq!(subscription.acknowledged(), &SubscriptionFilter::builder().tools_list_changed().build());
         let mut heard = None;
         for _ in 0..ATTEMPTS {
@@ -284,6 +317,85 @@ async fn notify_reaches_who_listens() {
         }
         let heard = heard.expect("a notification").expect("the subscription is open");
         assert!(matches!(heard, Some(ServerNotification::ToolListChangedNotification(_))), "{transport:?}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_a_resource_reaches_who_listens_for_it() {
+    for transport in [Transport::Stdio, Transport::Http] {
+        let client = Client::connect((transport, Era::Discover)).await;
+        let wanted = SubscriptionFilter::builder().resource_subscription(WATCHED).build();
+        let mut subscription = client.service.listen(wanted).await.expect("it is accepted");
+        let mut heard = None;
+        for _ in 0..ATTEMPTS {
+            // Not asked for, and so not told.
+            client.call("notify", json!({})).await;
+            client.call("test_trigger_resource_change", json!({})).await;
+            heard = timeout(PATIENCE, subscription.next()).await.ok();
+            if heard.is_some() {
+                break;
+            }
+        }
+        let heard = heard.expect("a notification").expect("the subscription is open");
+        let Some(ServerNotification::ResourceUpdatedNotification(updated)) = heard else { panic!("{heard:?}") };
+        assert_eq!(updated.params.uri, WATCHED, "{transport:?}");
+    }
+}
+
+const WATCHED: &str = "test://watched-resource";
+
+#[tokio::test]
+async fn a_change_of_a_resource_reaches_the_session_that_subscribed() {
+    for transport in [Transport::Stdio, Transport::Http] {
+        let mut client = Client::connect((transport, Era::Initialize)).await;
+        client.service.subscribe(SubscribeRequestParams::new(WATCHED)).await.expect("it is accepted");
+        let kept = client.call("get_state", json!({ "name": "everything.subscriptions" })).await;
+        assert_eq!(kept.structured_content.expect("an answer")["value"], json!([WATCHED]), "{transport:?}");
+        let mut heard = None;
+        for _ in 0..ATTEMPTS {
+            client.call("test_trigger_resource_change", json!({})).await;
+            heard = timeout(PATIENCE, client.updates.recv()).await.ok().flatten();
+            if heard.is_some() {
+                break;
+            }
+        }
+        assert_eq!(heard.as_deref(), Some(WATCHED), "{transport:?}");
+        client.service.unsubscribe(UnsubscribeRequestParams::new(WATCHED)).await.expect("it is accepted");
+        while timeout(PATIENCE, client.updates.recv()).await.is_ok() {}
+        client.call("test_trigger_resource_change", json!({})).await;
+        assert!(timeout(PATIENCE, client.updates.recv()).await.is_err(), "{transport:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_hears_the_log_from_its_level_on() {
+    for transport in [Transport::Stdio, Transport::Http] {
+        let mut client = Client::connect((transport, Era::Initialize)).await;
+        client.service.set_level(SetLevelRequestParams::new(LoggingLevel::Critical)).await.expect("it is accepted");
+        let kept = client.call("get_state", json!({ "name": "everything.level" })).await;
+        assert_eq!(kept.structured_content.expect("an answer")["value"], "critical", "{transport:?}");
+        client.call("test_logging_tool", json!({})).await;
+        for level in [LoggingLevel::Critical, LoggingLevel::Alert, LoggingLevel::Emergency] {
+            let heard = timeout(Duration::from_secs(10), client.messages.recv()).await.expect("it is sent");
+            assert_eq!(heard, Some(level), "{transport:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_2026_hears_the_log_that_it_asks_for() {
+    for transport in [Transport::Stdio, Transport::Http] {
+        let mut client = Client::connect((transport, Era::Discover)).await;
+        client.call("test_logging_tool", json!({})).await;
+        let mut asking = call("test_logging_tool", json!({}));
+        let mut meta = RequestMetaObject::default();
+        meta.set_log_level(LoggingLevel::Alert);
+        asking.meta = Some(meta);
+        client.service.call_tool(asking).await.expect("an answer");
+        for level in [LoggingLevel::Alert, LoggingLevel::Emergency] {
+            let heard = timeout(Duration::from_secs(10), client.messages.recv()).await.expect("it is sent");
+            assert_eq!(heard, Some(level), "and nothing before it: {transport:?}");
+        }
     }
 }
 

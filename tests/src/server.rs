@@ -51,7 +51,17 @@ impl HttpServer {
     /// If it ends before it listens.
     #[must_use]
     pub fn start_with(arguments: &[String]) -> Self {
-        let mut command = command(&binary());
+        Self::start_of_with(&binary(), arguments)
+    }
+
+    /// Starts another server with arguments besides those that say where it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_of_with(binary: &Path, arguments: &[String]) -> Self {
+        let mut command = command(binary);
         command.args(arguments);
         Self::begin(command)
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod journal;
 mod store;
 
 mod accounts;
@@ -16,4 +17,5 @@ mod sweeper;
 mod table;
 
 pub use config::MemoryConfig;
+pub use journal::MemoryJournal;
 pub use store::MemoryStore;

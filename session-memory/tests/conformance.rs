@@ -1,14 +1,14 @@
-//! The contract's rules, on a clock that is paused and on one that is not.
+//! The contracts' rules, on a clock that is paused and on one that is not.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use session_core::conformance::{BoxFuture, Harness};
-use session_core::{Limits, SessionStore};
-use session_memory::{MemoryConfig, MemoryStore};
+use session_core::conformance::{BoxFuture, Harness, JournalHarness};
+use session_core::{Journal, JournalLimits, Limits, SessionStore};
+use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 
-/// Makes stores that sweep often, so that the rules meet the sweep too.
+/// Makes stores that sweep often, so that the rules meet the sweep too, and journals.
 struct Memory {
     paused: bool,
     tick: Duration,
@@ -39,10 +39,35 @@ impl Harness for Memory {
     }
 }
 
+#[async_trait]
+impl JournalHarness for Memory {
+    async fn handles(&self, limits: JournalLimits, count: usize) -> Vec<Arc<dyn Journal>> {
+        let journal = MemoryJournal::new(limits);
+        (0..count).map(|_| Arc::new(journal.clone()) as Arc<dyn Journal>).collect()
+    }
+
+    async fn elapse(&self, duration: Duration) {
+        Harness::elapse(self, duration).await;
+    }
+
+    fn tick(&self) -> Duration {
+        self.tick
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        Harness::spawn(self, task)
+    }
+}
+
 mod paused {
     use std::time::Duration;
 
     session_core::conformance_tests! {
+        #[tokio::test(start_paused = true)]
+        super::Memory { paused: true, tick: Duration::from_secs(3_600) }
+    }
+
+    session_core::journal_conformance_tests! {
         #[tokio::test(start_paused = true)]
         super::Memory { paused: true, tick: Duration::from_secs(3_600) }
     }
@@ -52,6 +77,11 @@ mod real {
     use std::time::Duration;
 
     session_core::conformance_tests! {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        super::Memory { paused: false, tick: Duration::from_millis(100) }
+    }
+
+    session_core::journal_conformance_tests! {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         super::Memory { paused: false, tick: Duration::from_millis(100) }
     }

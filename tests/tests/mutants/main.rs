@@ -1,5 +1,6 @@
 //! The conformance suite can fail: for each rule there is a store that breaks that rule and keeps all others.
 
+mod journal;
 mod model;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

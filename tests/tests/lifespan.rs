@@ -84,7 +84,7 @@ async fn an_observer_is_told_each_reason_in_redis() {
     let age = async |idle: Duration| {
         let script = "for _, key in ipairs(redis.call('KEYS', '*')) do \
                       if redis.call('TYPE', key).ok == 'hash' then redis.call('PEXPIRE', key, ARGV[1]) end end";
-        let left = (Config::default().idle_timeout - idle).as_millis().to_string();
+        let left = Config::default().idle_timeout.saturating_sub(idle).as_millis().to_string();
         redis.cli(&["EVAL", script, "0", &left]).await;
     };
     tells_each_reason(&redis.url(), age).await;

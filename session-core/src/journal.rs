@@ -190,7 +190,7 @@ pub struct JournalLimits {
 
 impl Default for JournalLimits {
     fn default() -> Self {
-        Self { entries: 1000, bytes: 4 * 1024 * 1024, keep: Duration::from_secs(5 * 60) }
+        Self { entries: 1000, bytes: 1024 * 1024, keep: Duration::from_secs(5 * 60) }
     }
 }
 

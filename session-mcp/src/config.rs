@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use session_core::{InvalidLifetime, Lifetimes, Limits, Rate};
+use session_core::{InvalidLifetime, JournalLimits, Lifetimes, Limits, Rate};
 
 use crate::principal::Principal;
 use crate::project::ProjectSettings;
@@ -48,6 +48,10 @@ pub struct Config {
     /// How often at the latest the memory of expired sessions is freed.
     #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
+    /// How long requests are still served when the server is to end and `/readyz` says so: as long as a balancer takes to
+    /// notice.
+    #[serde(with = "humantime_serde")]
+    pub drain_delay: Duration,
     /// How long calls in flight are waited for when the server is to end.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
@@ -71,6 +75,9 @@ pub struct Config {
     /// Whether the schemas ask clients to repeat the handle in a header, on which a balancer can route. A handle is a
     /// secret where callers are not authenticated, so it needs `tokens` or `require_principal`.
     pub handle_header: bool,
+    /// Whether a call of a protocol version before 2026-07-28 is refused while what its client is told cannot be kept for
+    /// when it is cut off. Not set, it is answered, and a client that is cut off then has to call again.
+    pub require_resumability: bool,
     /// The directories that sessions can work in, and in what is beneath them; any directory, if there are none, which
     /// over HTTP lets callers look for config files wherever this process can.
     #[serde(deserialize_with = "paths")]
@@ -79,6 +86,8 @@ pub struct Config {
     pub projects: ProjectSettings,
     /// How much clients can make the store keep.
     pub limits: LimitsConfig,
+    /// How much of what they are told is kept for clients of protocol versions before 2026-07-28 that are cut off.
+    pub journal: JournalConfig,
     /// How the servers are used, where the store is one of servers.
     #[cfg(feature = "redis")]
     pub redis: RedisSettings,
@@ -117,6 +126,7 @@ impl Default for Config {
             idle_timeout: Lifetimes::DEFAULT_IDLE,
             absolute_lifetime: Lifetimes::DEFAULT_ABSOLUTE,
             sweep_interval: Duration::from_secs(60 * 60),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
             allowed_hosts: list(&["localhost", "127.0.0.1", "::1"]),
             allowed_origins: list(&["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]),
@@ -125,9 +135,11 @@ impl Default for Config {
             require_principal: false,
             local_principal: None,
             handle_header: false,
+            require_resumability: false,
             allowed_roots: Vec::new(),
             projects: ProjectSettings::default(),
             limits: LimitsConfig::default(),
+            journal: JournalConfig::default(),
             #[cfg(feature = "redis")]
             redis: RedisSettings::default(),
             log_format: LogFormat::Text,
@@ -189,6 +201,33 @@ impl From<&LimitsConfig> for Limits {
             value_bytes: config.value_bytes,
             session_bytes: config.session_bytes,
         }
+    }
+}
+
+/// How much of what clients are told is kept, for each session; see [`JournalLimits`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "limits are written as a literal over `..JournalConfig::default()`")]
+pub struct JournalConfig {
+    /// Messages, and as many more of what processes tell one another of the session.
+    pub entries: usize,
+    /// Bytes of either.
+    pub bytes: usize,
+    /// For how long.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        let JournalLimits { entries, bytes, keep } = JournalLimits::default();
+        Self { entries, bytes, keep }
+    }
+}
+
+impl From<&JournalConfig> for JournalLimits {
+    fn from(config: &JournalConfig) -> Self {
+        Self { entries: config.entries, bytes: config.bytes, keep: config.keep }
     }
 }
 

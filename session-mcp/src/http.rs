@@ -6,7 +6,7 @@ mod front;
 mod guard;
 mod handshake;
 mod legacy;
-mod local;
+mod readiness;
 mod refusal;
 mod trouble;
 
@@ -14,14 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::serve::{Listener, ListenerExt as _};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use session_core::SessionManager;
+use session_core::{Journal, SessionManager};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,15 +33,17 @@ use crate::with_sessions::WithSessions;
 
 use self::front::Front;
 use self::guard::Guard;
-use self::legacy::LegacySessions;
+use self::legacy::{Keeping, LegacySessions};
+use self::readiness::{Readiness, healthz, readyz};
 
 /// Serves a handler, with sessions, over Streamable HTTP at `/mcp`, until `shutdown` completes.
 ///
 /// `handler` makes it, and may mount the session tools that it is given. Its clones serve: one for each session of a
 /// protocol version before 2026-07-28 and one for each request after, so share what is dear.
 ///
-/// A call in flight when `shutdown` completes is still answered, if it takes no longer than the configured time.
-/// `/healthz` answers 200 while sessions can be served, else 503. The manager becomes the one of the process, unless
+/// When `shutdown` completes, `/readyz` answers 503. Requests are served for [`drain_delay`](Config::drain_delay) more, in
+/// which a balancer notices; then calls in flight are still answered for [`drain_timeout`](Config::drain_timeout), and
+/// streams end with a hint to come back. Sessions stay in their store. The manager becomes the one of the process, unless
 /// that has one.
 ///
 /// # Errors
@@ -66,7 +66,8 @@ pub async fn serve_http<H: ServerHandler + Clone>(
     served
 }
 
-/// A handler with sessions behind `/mcp`, and `/healthz` beside it.
+/// A handler with sessions behind `/mcp`, and beside it `/readyz`, which is 200 while requests should come here, and
+/// `/healthz`, which is 200 while the process can answer at all.
 ///
 /// It keeps what rmcp leaves open: `Origin` and `Host` are validated, a body has a limit, what is no JSON is answered
 /// as JSON-RPC says, an unknown session is 404, a store that is away is 503, and DELETE ends a session.
@@ -75,7 +76,13 @@ pub struct Endpoint {
     router: Router,
     /// Requests that are being answered.
     calls: TaskTracker,
-    /// Ends the streams that have no end of their own.
+    /// How long requests are still served when no more should come.
+    drain_delay: Duration,
+    /// Says that no more requests should come.
+    draining: CancellationToken,
+    /// Ends the streams of earlier protocol versions, so that their clients come back elsewhere.
+    closing: CancellationToken,
+    /// Ends all other streams that have no end of their own.
     streams: CancellationToken,
 }
 
@@ -95,19 +102,30 @@ impl Endpoint {
         config.warn_if_unconfined();
         let streams = CancellationToken::new();
         let calls = TaskTracker::new();
-        let legacy = Arc::new(LegacySessions::new(Arc::clone(&sessions)));
         let tokens = config.tokens.as_deref().map(Tokens::read).transpose()?;
-        let front = Front::new(Guard::new(tokens, config.require_principal), calls.clone(), config.body_limit);
+        let guard = Guard::new(tokens, config.require_principal);
         let factory = {
-            let sessions = Arc::clone(&sessions);
+            let (handler, sessions) = (Arc::new(handler), Arc::clone(&sessions));
             move || Ok(WithSessions::new(handler(), Arc::clone(&sessions)))
         };
-        let service = StreamableHttpService::new(factory, legacy, rmcp_config(config, streams.clone())?);
+        let mut rmcp = rmcp_config(config, streams.clone())?;
+        let (closing, draining) = (CancellationToken::new(), CancellationToken::new());
+        let journal = sessions.journal().cloned().or_else(|| journal(config));
+        if journal.is_some() {
+            // The streams that can be resumed say so themselves, by ids that mean something.
+            rmcp = rmcp.with_sse_retry(None);
+        }
+        let keeping = Keeping { journal, is_required: config.require_resumability };
+        let legacy = LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, closing.clone());
+        let legacy = Arc::new(legacy);
+        let front = Front::new(guard, Arc::clone(&legacy), calls.clone(), draining.clone(), config.body_limit);
+        let service = StreamableHttpService::new(factory, legacy, rmcp);
         let router = Router::new()
             .route_service("/mcp", service)
             .route_layer(from_fn_with_state(front, front::handle))
-            .route("/healthz", get(health).with_state(sessions));
-        Ok(Self { router, calls, streams })
+            .route("/readyz", get(readyz).with_state(Readiness::new(sessions, draining.clone())))
+            .route("/healthz", get(healthz));
+        Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams })
     }
 
     /// Puts the routes into a larger application, or layers around them, such as the one that says which
@@ -123,16 +141,27 @@ impl Endpoint {
         self.router.clone()
     }
 
-    /// Waits for the calls in flight, at most for `grace`, then ends the streams that have no end of their own.
+    /// Says by `/readyz` that no more requests should come. Those that do are served.
+    pub fn leave(&self) {
+        self.draining.cancel();
+    }
+
+    /// Waits for the calls in flight, at most for `grace`, then ends the streams that have no end of their own. Clients of
+    /// protocol versions before 2026-07-28 are asked to come back, and go on elsewhere.
     pub async fn drain(&self, grace: Duration) {
+        self.leave();
         self.calls.close();
         if tokio::time::timeout(grace, self.calls.wait()).await.is_err() {
             tracing::warn!("some calls were not answered in time");
         }
+        self.closing.cancel();
+        // Their last words are on their way before everything ends.
+        tokio::time::sleep(FAREWELL).await;
         self.streams.cancel();
     }
 
-    /// Serves a listener until `shutdown` completes, then drains for at most `grace`. Nagle's algorithm is off: it would
+    /// Serves a listener until `shutdown` completes, and for [`drain_delay`](Config::drain_delay) more; then drains for at most
+    /// `grace`. Nagle's algorithm is off: it would
     /// hold each answer back for 40 ms.
     ///
     /// # Errors
@@ -159,6 +188,8 @@ impl Endpoint {
             ended = &mut server => return ended.map_err(|error| ServeError::Connection(error.into())),
             () = async {
                 shutdown.await;
+                self.leave();
+                tokio::time::sleep(self.drain_delay).await;
                 stopping.cancel();
                 self.drain(grace).await;
             } => {}
@@ -169,6 +200,9 @@ impl Endpoint {
         }
     }
 }
+
+/// How long streams have for their last words.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// How long a connection may take to close once all of its answers were sent.
 const LINGER: Duration = Duration::from_secs(1);
@@ -200,10 +234,14 @@ fn rmcp_config(config: &Config, streams: CancellationToken) -> Result<Streamable
     })
 }
 
-async fn health(State(sessions): State<Arc<SessionManager>>) -> (StatusCode, &'static str) {
-    if sessions.is_running() && sessions.store().ping().await.is_ok() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the session store does not answer\n")
-    }
+/// Where what clients are told is kept for sessions whose manager has no journal: in this process.
+#[cfg(feature = "memory")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature there is nowhere")]
+fn journal(config: &Config) -> Option<Arc<dyn Journal>> {
+    Some(Arc::new(session_memory::MemoryJournal::new((&config.journal).into())))
+}
+
+#[cfg(not(feature = "memory"))]
+fn journal(_: &Config) -> Option<Arc<dyn Journal>> {
+    None
 }

@@ -36,7 +36,7 @@ mod tokens;
 
 #[cfg(feature = "redis")]
 pub use config::RedisSettings;
-pub use config::{Config, InvalidStoreUrl, LimitsConfig, LogFormat, StoreUrl};
+pub use config::{Config, InvalidStoreUrl, JournalConfig, LimitsConfig, LogFormat, StoreUrl};
 pub use error::SessionError;
 #[cfg(feature = "http")]
 pub use http::{Endpoint, serve_http};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{BoxError, Error, Event, InvalidLifetime, Observer, SessionManager, SessionStore};
+use session_core::{BoxError, Error, Event, InvalidLifetime, Journal, Observer, SessionManager, SessionStore};
 
 use crate::config::Config;
 use crate::heartbeat::unused_after;
@@ -61,6 +61,9 @@ impl Lifespan {
             ("limits.value_bytes", config.limits.value_bytes == 0),
             ("limits.session_bytes", config.limits.session_bytes == 0),
             ("body_limit", config.body_limit == 0),
+            ("journal.entries", config.journal.entries == 0),
+            ("journal.bytes", config.journal.bytes == 0),
+            ("journal.keep", config.journal.keep.is_zero()),
             #[cfg(feature = "redis")]
             ("redis.deadline", config.redis.deadline.is_zero()),
         ];
@@ -79,8 +82,9 @@ impl Lifespan {
             let opened = tokio::task::spawn_blocking(move || Projects::new(&roots, &settings)).await;
             opened.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?
         };
-        let (store, durability) = store(config, &observer).await?;
+        let Backend { store, journal, durability } = backend(config, &observer).await?;
         let sessions = SessionManager::new(store, Arc::new(TokioTimer))
+            .with_journal(journal)
             .with_lifetimes(lifetimes)
             .with_grace(config.drain_timeout)
             .with_observer(move |event: &Event| observer.observe(event));
@@ -192,11 +196,16 @@ pub enum StartError {
     },
 }
 
-type Store = (Arc<dyn SessionStore>, Durability);
+/// Where everything is kept.
+struct Backend {
+    store: Arc<dyn SessionStore>,
+    journal: Arc<dyn Journal>,
+    durability: Durability,
+}
 
 #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "nothing to connect to in this build"))]
 #[cfg_attr(not(feature = "memory"), expect(unused_variables, reason = "no other store tells what it frees"))]
-async fn store(config: &Config, observer: &Arc<dyn Observer>) -> Result<Store, StartError> {
+async fn backend(config: &Config, observer: &Arc<dyn Observer>) -> Result<Backend, StartError> {
     match config.store.form() {
         #[cfg(feature = "memory")]
         "memory" => Ok(memory(config, Arc::clone(observer))),
@@ -210,19 +219,23 @@ async fn store(config: &Config, observer: &Arc<dyn Observer>) -> Result<Store, S
 }
 
 #[cfg(feature = "memory")]
-fn memory(config: &Config, observer: Arc<dyn Observer>) -> Store {
-    use session_memory::{MemoryConfig, MemoryStore};
+fn memory(config: &Config, observer: Arc<dyn Observer>) -> Backend {
+    use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 
     #[cfg(feature = "redis")]
     if config.redis != crate::config::RedisSettings::default() {
         tracing::warn!("the keys of `redis` have no effect, because the store is `memory`");
     }
     let memory = MemoryConfig { limits: (&config.limits).into(), sweep_interval: config.sweep_interval };
-    (Arc::new(MemoryStore::observed(memory, observer)), Durability::Process)
+    Backend {
+        store: Arc::new(MemoryStore::observed(memory, observer)),
+        journal: Arc::new(MemoryJournal::new((&config.journal).into())),
+        durability: Durability::Process,
+    }
 }
 
 #[cfg(feature = "redis")]
-async fn redis(form: &str, config: &Config) -> Result<Store, StartError> {
+async fn redis(form: &str, config: &Config) -> Result<Backend, StartError> {
     use session_redis::{InvalidRedisUrl, RedisStore};
 
     let unusable = |source: BoxError| StartError::Store { form: form.to_owned(), source };
@@ -235,5 +248,6 @@ async fn redis(form: &str, config: &Config) -> Result<Store, StartError> {
         StartError::Connect { form: form.to_owned(), source: error.into() }
     })?;
     tracing::info!(store = form, "connected to the session store");
-    Ok((Arc::new(store), Durability::Store))
+    let journal = Arc::new(session_memory::MemoryJournal::new((&config.journal).into()));
+    Ok(Backend { store: Arc::new(store), journal, durability: Durability::Store })
 }

@@ -2,12 +2,14 @@
 //!
 //! Everything here panics with what to do about it when a part is missing: a test without its parts has failed.
 
+mod balancer;
 mod binary;
 mod checkout;
 mod client;
 mod link;
 mod server;
 
+pub use balancer::Balancer;
 pub use binary::{binary, everything};
 pub use checkout::Checkout;
 pub use client::{Answer, Client, Sdk};

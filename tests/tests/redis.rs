@@ -88,7 +88,7 @@ async fn while_redis_is_away_calls_are_told_so_in_time_and_afterwards_all_goes_o
     let earlier_id = earlier.headers()["mcp-session-id"].to_str().expect("visible ASCII").to_owned();
     let session = replica.open().await;
     replica.ask("set_state", json!({ "name": "cart", "value": 1, "session": session })).await;
-    assert_eq!(replica.health().await, StatusCode::OK);
+    assert_eq!(replica.probe("/readyz").await, StatusCode::OK);
 
     redis.kill();
     for (tool, arguments) in [
@@ -112,7 +112,8 @@ async fn while_redis_is_away_calls_are_told_so_in_time_and_afterwards_all_goes_o
         assert_eq!(begun.headers()["retry-after"], "1");
         tells_nothing_of(&redis, &begun.text().await.expect("a text"));
     }
-    assert_eq!(replica.health().await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(replica.probe("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(replica.probe("/healthz").await, StatusCode::OK, "the process is none the worse for it");
 
     redis.restart().await;
     let back = Instant::now();
@@ -123,7 +124,8 @@ async fn while_redis_is_away_calls_are_told_so_in_time_and_afterwards_all_goes_o
     assert_eq!(got.await["structuredContent"]["value"], 1, "what was acknowledged, and nothing that was refused");
     assert!(back.elapsed() < Duration::from_secs(1) + MARGIN, "it took {:?} after the return", back.elapsed());
     assert_eq!(replica.ping(&earlier_id).await.status(), StatusCode::OK, "so is the session of the earlier protocol");
-    assert_eq!(replica.health().await, StatusCode::OK);
+    eventually("readiness after the return", async || (replica.probe("/readyz").await == StatusCode::OK).then_some(()))
+        .await;
     assert_eq!(replica.ask("end_session", json!({ "session": session })).await["ended"], true);
 }
 
@@ -255,7 +257,7 @@ async fn share_a_session(store: &str, settings: &[(&str, &str)]) {
         one.ask("end_session", json!({ "session": session })).await;
         assert_eq!(code(&two.call("session_info", json!({ "session": session })).await), "not_found");
     }
-    assert_eq!(two.health().await, StatusCode::OK);
+    assert_eq!(two.probe("/readyz").await, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -426,8 +428,8 @@ impl Replica {
         request.send().await.expect("the server answers")
     }
 
-    async fn health(&self) -> StatusCode {
-        let url = self.server.url().replace("/mcp", "/healthz");
+    async fn probe(&self, path: &str) -> StatusCode {
+        let url = self.server.url().replace("/mcp", path);
         self.http.get(url).send().await.expect("the server answers").status()
     }
 }

@@ -60,7 +60,7 @@ impl Everything {
         session: &Session,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), SessionError> {
-        self.announcements.publish(change.clone());
+        change.publish(session.manager()).await?;
         if has_connection(context) {
             // It fails for who has gone.
             let _ = match change {
@@ -86,10 +86,9 @@ pub(crate) async fn tell(subscription: &SubscriptionContext, mut announced: Subs
         let sink = subscription.sink();
         // It fails for who did not ask for this kind, or has gone.
         let _ = match change {
-            Some(Announcement::Tools) => sink.notify_tool_list_changed().await,
-            Some(Announcement::Prompts) => sink.notify_prompt_list_changed().await,
-            Some(Announcement::Resource(uri)) => sink.notify_resource_updated(uri).await,
-            None => return,
+            Announcement::Tools => sink.notify_tool_list_changed().await,
+            Announcement::Prompts => sink.notify_prompt_list_changed().await,
+            Announcement::Resource(uri) => sink.notify_resource_updated(uri).await,
         };
     }
 }

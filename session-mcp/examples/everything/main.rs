@@ -35,9 +35,10 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool_handler};
+use session_core::SessionManager;
 use session_mcp::{Program, Session, SessionTools};
 
-use self::announcements::Announcements;
+use self::announcements::Subscriber;
 use self::questions::Answers;
 
 fn main() -> ExitCode {
@@ -52,7 +53,6 @@ fn main() -> ExitCode {
 struct Everything {
     tools: Arc<ToolRouter<Self>>,
     prompts: Arc<PromptRouter<Self>>,
-    announcements: Announcements,
 }
 
 impl Everything {
@@ -66,11 +66,7 @@ impl Everything {
             + Self::asking()
             + Self::rounds()
             + Self::tasks();
-        Self {
-            tools: Arc::new(sessions.mount(own)),
-            prompts: Arc::new(prompts::all()),
-            announcements: Announcements::default(),
-        }
+        Self { tools: Arc::new(sessions.mount(own)), prompts: Arc::new(prompts::all()) }
     }
 }
 
@@ -179,7 +175,10 @@ impl ServerHandler for Everything {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        changes::tell(&subscription, self.announcements.subscribe()).await;
+        let sessions = SessionManager::global().expect("a program has one");
+        if let Some(announced) = Subscriber::begin(sessions).await {
+            changes::tell(&subscription, announced).await;
+        }
         Ok(())
     }
 

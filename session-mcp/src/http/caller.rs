@@ -1,17 +1,38 @@
 //! Who sent a request, for a session manager, which rmcp tells nothing of requests.
 
+use std::cell::Cell;
+
+use axum::http::request::Parts;
 use session_core::Owner;
 
 tokio::task_local! {
-    static OWNER: Owner;
+    static CALLER: Caller;
 }
 
-/// Runs a request of this owner's.
-pub(super) async fn called_by<T>(owner: Owner, request: impl Future<Output = T>) -> T {
-    OWNER.scope(owner, request).await
+/// Who sent the request that is being answered.
+pub(super) struct Caller {
+    owner: Owner,
+    /// What else the request says, if its session may have to be restored.
+    parts: Cell<Option<Box<Parts>>>,
 }
 
-/// Whose request is being answered. Outside of one nobody is authenticated.
-pub(super) fn caller() -> Owner {
-    OWNER.try_with(|owner| *owner).unwrap_or(Owner::Anonymous)
+impl Caller {
+    pub(super) fn new(owner: Owner, parts: Option<Parts>) -> Self {
+        Self { owner, parts: Cell::new(parts.map(Box::new)) }
+    }
+
+    /// Runs a request of this caller's.
+    pub(super) async fn scope<T>(self, request: impl Future<Output = T>) -> T {
+        CALLER.scope(self, request).await
+    }
+
+    /// Whose request is being answered. Outside of one nobody is authenticated.
+    pub(super) fn owner() -> Owner {
+        CALLER.try_with(|caller| caller.owner).unwrap_or(Owner::Anonymous)
+    }
+
+    /// Takes what else the request says, which can be done once.
+    pub(super) fn take_parts() -> Option<Parts> {
+        CALLER.try_with(|caller| caller.parts.take()).ok().flatten().map(|parts| *parts)
+    }
 }

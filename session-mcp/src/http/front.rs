@@ -1,6 +1,7 @@
 //! What HTTP alone knows, before and after rmcp.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -12,12 +13,15 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::Deserialize;
 use serde_json::Value;
+use session_core::Owner;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caller::called_by;
+use super::caller::Caller;
 use super::deletion::Deletion;
 use super::guard::Guard;
 use super::handshake::Handshake;
+use super::legacy::LegacySessions;
 use super::refusal::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, refuse};
 use super::trouble::Trouble;
 
@@ -25,13 +29,34 @@ use super::trouble::Trouble;
 #[derive(Clone)]
 pub(super) struct Front {
     guard: Guard,
+    legacy: Arc<LegacySessions>,
     calls: TaskTracker,
+    /// Cancelled when no more requests should come.
+    leaving: CancellationToken,
     body_limit: usize,
 }
 
 impl Front {
-    pub(super) fn new(guard: Guard, calls: TaskTracker, body_limit: usize) -> Self {
-        Self { guard, calls, body_limit }
+    pub(super) fn new(
+        guard: Guard,
+        legacy: Arc<LegacySessions>,
+        calls: TaskTracker,
+        leaving: CancellationToken,
+        body_limit: usize,
+    ) -> Self {
+        Self { guard, legacy, calls, leaving, body_limit }
+    }
+
+    /// Who sends a request; with what it says, if it names a session that is not open here.
+    fn caller(&self, owner: Owner, request: &mut Request) -> Caller {
+        let id = request.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+        if id.is_none_or(|id| self.legacy.has(id)) {
+            return Caller::new(owner, None);
+        }
+        let (parts, body) = std::mem::take(request).into_parts();
+        let caller = Caller::new(owner, Some(parts.clone()));
+        *request = Request::from_parts(parts, body);
+        caller
     }
 }
 
@@ -41,14 +66,20 @@ pub(super) async fn handle(State(front): State<Front>, mut request: Request, nex
         Ok(owner) => owner,
         Err(unauthorized) => return unauthorized.into_response(),
     };
-    called_by(owner, async {
+    let caller = front.caller(owner, &mut request);
+    let answer = async {
         match *request.method() {
             Method::POST => post(&front, request, next).await,
             Method::DELETE => delete(request, next).await,
             _ => answer(request, next).await,
         }
-    })
-    .await
+    };
+    let mut response = caller.scope(answer).await;
+    if front.leaving.is_cancelled() {
+        // Whoever sends requests over this connection chooses another server for the next one.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Lets rmcp answer, and turns its 500 into a 503 where the session store is the reason.

@@ -34,6 +34,18 @@ impl Trouble {
         let _ = TROUBLE.try_with(|slot| slot.set(Self::of(error)));
     }
 
+    /// Notes that what was said cannot reach who it is for, for the request that is being answered.
+    pub(super) fn note_undelivered() {
+        let message = "the session store does not answer; try again shortly";
+        let _ = TROUBLE.try_with(|slot| slot.set(Some(Self { message, retry_after: RETRY_AFTER })));
+    }
+
+    /// Notes that the session could not be taken over from another process, for the request that is being answered.
+    pub(super) fn note_unrestored() {
+        let message = "the session could not be taken over by this server; try again shortly";
+        let _ = TROUBLE.try_with(|slot| slot.set(Some(Self { message, retry_after: RETRY_AFTER })));
+    }
+
     /// What to tell the client of an error that passes; `None` for others.
     pub(super) fn of(error: &Error) -> Option<Self> {
         let (message, retry_after) = match error {

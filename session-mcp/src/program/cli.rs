@@ -13,7 +13,7 @@ use super::Program;
 #[derive(Debug, Parser, Serialize)]
 #[command(after_help = "See --help for examples.")]
 pub(super) struct Cli {
-    /// Serve Streamable HTTP at http://ADDR/mcp instead, and /healthz beside it.
+    /// Serve Streamable HTTP at http://ADDR/mcp instead, and /readyz and /healthz beside it.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<String>,
@@ -49,6 +49,11 @@ pub(super) struct Cli {
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sweep_interval: Option<String>,
+
+    /// How long to go on serving at the end, when /readyz says that no more should come. [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_delay: Option<String>,
 
     /// How long calls in flight are waited for at the end. [default: 10s]
     #[arg(long, value_name = "TIME")]

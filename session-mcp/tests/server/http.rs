@@ -232,11 +232,14 @@ async fn a_store_that_is_away_is_unavailable_and_not_unknown() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
     let legacy = Legacy::connect(&server).await;
-    let health = server.url.replace("/mcp", "/healthz");
-    assert_eq!(reqwest::get(&health).await.expect("an answer").status(), StatusCode::OK);
+    let probe = async |path: &str| reqwest::get(server.url.replace("/mcp", path)).await.expect("an answer").status();
+    assert_eq!(probe("/readyz").await, StatusCode::OK);
 
     store.take_away(true);
-    assert_eq!(reqwest::get(&health).await.expect("an answer").status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(probe("/readyz").await, StatusCode::OK, "the store answered a moment ago");
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(probe("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(probe("/healthz").await, StatusCode::OK, "the process is none the worse for it");
     let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "c", "version": "1" } } });
     for response in

@@ -1,0 +1,68 @@
+//! What one session's client is told, kept for when it is cut off.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rmcp::model::{RequestId, ServerJsonRpcMessage};
+use rmcp::transport::streamable_http_server::session::{
+    EventId, EventStore, EventStoreError, EventStream, ServerSseMessage,
+};
+use serde_json::value::to_raw_value;
+use session_core::{Feed, Position};
+
+use super::calls::Calls;
+use super::event_id::StreamId;
+use super::ledger::Ledger;
+use super::said::Told;
+
+/// The events of one session, as rmcp stores them.
+///
+/// An id that it gives says where the event is in its stream; whoever sends it to the client adds what the stream is. What
+/// could not be kept has an empty one.
+pub(super) struct Events {
+    ledger: Ledger,
+    feed: Feed,
+    calls: Arc<Calls>,
+}
+
+impl Events {
+    pub(super) fn new(ledger: Ledger, feed: Feed, calls: Arc<Calls>) -> Self {
+        Self { ledger, feed, calls }
+    }
+}
+
+#[async_trait]
+impl EventStore for Events {
+    /// Keeps an event. Never fails: rmcp would not send what is not kept.
+    async fn store_event(&self, stream: &str, event: &ServerSseMessage) -> Result<EventId, EventStoreError> {
+        let common = StreamId::common().stream;
+        // rmcp calls a session's common stream by the session's name, which belongs nowhere else.
+        let stream = if stream.ends_with(RMCP_COMMON) { &common } else { stream };
+        // An event that says nothing is there to be named: it is before all others.
+        let Some(message) = &event.message else { return Ok(format!("{}.{stream}", Position::START)) };
+        let kept = match to_raw_value(&**message) {
+            Ok(message) => self.ledger.keep(&self.feed, &Told::Event { stream, message: &message }).await,
+            Err(_) => None,
+        };
+        if let Some(call) = answered(message) {
+            self.calls.end(call);
+        }
+        Ok(kept.map(|appended| format!("{}.{stream}", appended.at)).unwrap_or_default())
+    }
+
+    /// Nothing: what was missed is read for a session and its owner, whom rmcp does not tell of.
+    async fn replay_events_after(&self, _: &str) -> Result<EventStream, EventStoreError> {
+        Ok(Box::pin(futures_util::stream::empty()))
+    }
+}
+
+const RMCP_COMMON: &str = ":common";
+
+/// The call that a message answers.
+pub(super) fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {
+    match message {
+        ServerJsonRpcMessage::Response(response) => Some(&response.id),
+        ServerJsonRpcMessage::Error(error) => error.id.as_ref(),
+        ServerJsonRpcMessage::Request(_) | ServerJsonRpcMessage::Notification(_) => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! What goes on elsewhere in a session that is open here.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rmcp::model::ClientJsonRpcMessage;
+use session_core::{Feed, Position, SessionStoreExt as _};
+use tokio::time::sleep_until;
+
+use super::ledger::Ledger;
+use super::local::{Local, LocalSessions};
+use super::relay::cancelled_call;
+use super::said::{Heard, Told};
+
+/// Watches over a session that is open here, until it is closed: closes it when its record is gone, and hands it what
+/// its client said to other processes.
+///
+/// Who ends a session tells all who have it open. In case that is missed, the record is looked at when it can have expired
+/// at the earliest, and then again when it can have since.
+pub(super) struct Watch {
+    local: Weak<Local>,
+    open: Weak<LocalSessions>,
+    ledger: Option<Ledger>,
+    /// What was heard last.
+    at: Position,
+}
+
+impl Watch {
+    pub(super) fn over(local: &Arc<Local>, open: &Arc<LocalSessions>) -> Self {
+        let ledger = open.ledger().cloned();
+        Self { local: Arc::downgrade(local), open: Arc::downgrade(open), ledger, at: Position::START }
+    }
+
+    pub(super) async fn run(mut self) {
+        let Some((ended, feed)) =
+            self.local.upgrade().map(|local| (local.ended().clone(), Feed::ToServers(*local.key().id())))
+        else {
+            return;
+        };
+        let mut follower = self.ledger.as_ref().map(|ledger| ledger.journal().follow(&feed));
+        loop {
+            let Some(due) = self.local.upgrade().map(|local| local.due()) else { return };
+            let rung = async {
+                match &mut follower {
+                    Some(follower) => follower.rung().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_rung = tokio::select! {
+                () = ended.cancelled() => return,
+                () = rung => true,
+                () = sleep_until(due) => false,
+            };
+            let has_heard = is_rung && self.hear(&feed).await;
+            if !has_heard && !self.look().await {
+                return;
+            }
+        }
+    }
+
+    /// Hands on what was said elsewhere. `false` if there was nothing, and the ring may have meant the session's end.
+    async fn hear(&mut self, feed: &Feed) -> bool {
+        let Some(ledger) = self.ledger.clone() else { return false };
+        let mut has_heard = false;
+        while let Ok(entries) = ledger.journal().read(feed, self.at, BATCH).await {
+            let Some(last) = entries.last() else { break };
+            self.at = last.at;
+            has_heard = true;
+            let Some(local) = self.local.upgrade() else { break };
+            for entry in &entries {
+                if let Ok(heard) = serde_json::from_slice(&entry.bytes) {
+                    hand_on(&local, &ledger, heard).await;
+                }
+            }
+        }
+        has_heard
+    }
+
+    /// Looks whether the session is still there. `false` if it is not.
+    async fn look(&self) -> bool {
+        let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return false };
+        match open.sessions().store().peek(local.key()).await {
+            Ok(None) => {
+                open.close_this(&local).await;
+                false
+            }
+            Ok(Some(session)) => {
+                local.may_expire_in(session.expires_in());
+                true
+            }
+            // A store that does not answer has ended nothing.
+            Err(_) => {
+                local.may_expire_in(LATER);
+                true
+            }
+        }
+    }
+}
+
+async fn hand_on(local: &Arc<Local>, ledger: &Ledger, heard: Heard) {
+    match heard {
+        Heard::Message { to, from, message } => {
+            let is_meant = from != *ledger.replica() && to.is_none_or(|to| to == *ledger.replica());
+            let message = is_meant.then(|| serde_json::from_str::<ClientJsonRpcMessage>(message.get()).ok()).flatten();
+            let Some(message) = message else { return };
+            let is_known = cancelled_call(&message).is_none_or(|call| local.calls().has(call));
+            if is_known {
+                let _ = local.accept(message).await;
+            }
+        }
+        Heard::Asked { to, stream } if to == *ledger.replica() && local.calls().has_stream(&stream) => {
+            ledger.keep(&Feed::ToClient(*local.key().id()), &Told::Running { stream: &stream }).await;
+        }
+        Heard::Asked { .. } => {}
+    }
+}
+
+/// How many entries are read at once.
+const BATCH: usize = 64;
+
+/// When to look again for a record in a store that does not answer.
+const LATER: Duration = Duration::from_secs(1);

@@ -1,0 +1,83 @@
+//! An end is an end at every replica.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::json;
+use session_core::{Owner, SessionKey, SessionName};
+
+use crate::client::{Client, Events};
+use crate::fleet::{Backend, Replica};
+
+/// Within which time all replicas know of an end.
+const SOON: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_at_one_replica_ends_the_session_and_its_streams_at_all() {
+    let backend = Backend::new();
+    let (a, b, c) = (backend.replica().await, backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let (mut at_a, mut at_b) = (client.listen(&a, None).await, client.listen(&b, None).await);
+    assert_eq!(client.delete(&c).await, StatusCode::NO_CONTENT);
+    let begun = Instant::now();
+    at_a.end().await;
+    at_b.end().await;
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    for replica in [&a, &b, &c] {
+        assert_eq!(client.status(replica).await, StatusCode::NOT_FOUND);
+        assert_eq!(client.delete(replica).await, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_a_tool_ends_elsewhere_ends_here() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let mut stream = client.listen(&a, None).await;
+    let ended = client.post(&b, &client.tool("end_session", &json!({}))).await;
+    assert_eq!(ended.status(), StatusCode::OK);
+    let begun = Instant::now();
+    stream.end().await;
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert_eq!(client.status(&a).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_ends_leaves_the_session_and_asks_its_clients_to_come_back() {
+    let backend = Backend::new();
+    let (mut a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let mut stream = client.listen(&a, None).await;
+    assert!(stream.next().await.expect("an event to come back to").id.is_some());
+    a.shut_down();
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        last = Some(event);
+    }
+    assert!(last.expect("a last word").retry.expect("when to come back") <= 1000);
+    assert_eq!(client.call(&b, "count", json!({})).await, "1");
+    let key = SessionKey::by_name(Owner::Anonymous, &client.id.parse::<SessionName>().expect("a name"));
+    b.sessions.load(&key).await.expect("the session lives");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_about_to_end_says_so_and_serves_on() {
+    let backend = Backend::new();
+    let mut a = backend.patient_replica(Duration::from_millis(700)).await;
+    let client = Client::connect(&a).await;
+    assert_eq!(probe(&a, "/readyz").await, StatusCode::OK);
+    a.shut_down();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(probe(&a, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(probe(&a, "/healthz").await, StatusCode::OK);
+    let answer = client.post(&a, &client.tool("count", &json!({}))).await;
+    assert_eq!(answer.headers()["connection"], "close", "the next request goes elsewhere");
+    assert_eq!(Events::of(answer).answer().await, "1");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(reqwest::get(a.url.replace("/mcp", "/healthz")).await.is_err(), "it has ended");
+}
+
+async fn probe(replica: &Replica, path: &str) -> StatusCode {
+    reqwest::get(replica.url.replace("/mcp", path)).await.expect("it answers").status()
+}

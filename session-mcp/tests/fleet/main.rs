@@ -1,0 +1,9 @@
+//! Several processes that share their sessions, behind a balancer that knows nothing of them.
+
+mod client;
+mod ending;
+mod fleet;
+mod relaying;
+mod restoring;
+mod site;
+mod streams;

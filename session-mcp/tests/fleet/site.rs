@@ -1,0 +1,90 @@
+//! A server whose calls take a while, ask back and tell of themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{ServerCapabilities, ServerConfig};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use session_mcp::{Session, SessionError, SessionTools};
+
+/// A server whose calls take a while, ask back and tell of themselves.
+#[derive(Clone)]
+pub(crate) struct Site {
+    tools: Arc<ToolRouter<Self>>,
+    /// How many calls of `wait` are running in this replica.
+    pub(crate) waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Time {
+    ms: u64,
+}
+
+/// Counts a call for as long as it is running.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn begin(waiting: &Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tool_router]
+impl Site {
+    pub(crate) fn new(tools: &SessionTools) -> Self {
+        Self { tools: Arc::new(tools.mount(Self::tool_router())), waiting: Arc::default() }
+    }
+
+    #[tool(description = "Counts in the session")]
+    async fn count(&self, session: Session) -> Result<String, SessionError> {
+        session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())
+    }
+
+    #[tool(description = "Counts in the session, and takes its time to say so")]
+    async fn slow(&self, session: Session, Parameters(time): Parameters<Time>) -> Result<String, SessionError> {
+        let count = session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await?;
+        tokio::time::sleep(Duration::from_millis(time.ms)).await;
+        Ok(count.to_string())
+    }
+
+    #[tool(description = "Waits until it is told to end")]
+    async fn wait(&self, context: RequestContext<RoleServer>) -> String {
+        let _waiting = Waiting::begin(&self.waiting);
+        context.ct.cancelled().await;
+        "cancelled".to_owned()
+    }
+
+    #[tool(description = "Says that the tools have changed")]
+    async fn notify(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        context.peer.notify_tool_list_changed().await.map_err(|_| ErrorData::internal_error("unheard", None))?;
+        Ok("said".to_owned())
+    }
+
+    #[tool(description = "Asks the client for its roots and says how many there are")]
+    #[expect(deprecated, reason = "it is what every client of an earlier protocol version can be asked")]
+    async fn ask(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        let roots = context.peer.list_roots().await.map_err(|_| ErrorData::internal_error("unanswered", None))?;
+        Ok(roots.roots.len().to_string())
+    }
+}
+
+#[tool_handler(router = self.tools)]
+impl ServerHandler for Site {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build())
+    }
+}

@@ -7,6 +7,7 @@ use rmcp::model::{CallToolResponse, CallToolResult, CreateTaskResult, InputReque
 use session_core::{Error, StoreError};
 use session_mcp::Session;
 use tokio::sync::watch::{self, Receiver, Sender};
+use tokio::time::{sleep, timeout};
 
 use crate::questions::Answers;
 
@@ -16,7 +17,11 @@ use super::record::TaskRecord;
 /// How often a worker looks what was answered, and whether it is to stop.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Begins a task, and answers the call with it. The work is dropped where it stands when the task is cancelled.
+/// How long a task may take, waiting for answers included: its record does not idle out meanwhile.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Begins a task, and answers the call with it. The work is dropped where it stands when the task is cancelled, and lost
+/// with this process, which [`TaskRecord::look`] notices. How many tasks there can be is limited as sessions are.
 ///
 /// # Errors
 ///
@@ -30,7 +35,9 @@ where
     let work = work(Client { record: record.clone(), progress });
     tokio::spawn(async move {
         let end = tokio::select! {
-            answer = work => End::from(answer),
+            answer = timeout(LONGEST, work) => End::from(answer.unwrap_or_else(|_| {
+                Err(ErrorData::internal_error("the task took longer than 15 minutes; call again", None))
+            })),
             () = follow(&record, &heard) => return,
         };
         settle(&record, end).await;
@@ -41,7 +48,7 @@ where
 /// Looks at a task's record again and again, until the task has ended.
 async fn follow(record: &TaskRecord, heard: &Sender<Option<Progress>>) {
     loop {
-        tokio::time::sleep(PERIOD).await;
+        sleep(PERIOD).await;
         match record.attend().await {
             Ok(Some(progress)) if !progress.has_ended() => {
                 heard.send_replace(Some(progress));
@@ -60,7 +67,7 @@ async fn settle(record: &TaskRecord, end: End) {
             tracing::warn!(%error, "what a task came to cannot be kept");
             return;
         }
-        tokio::time::sleep(PERIOD).await;
+        sleep(PERIOD).await;
     }
 }
 

@@ -248,6 +248,6 @@ async fn redis(form: &str, config: &Config) -> Result<Backend, StartError> {
         StartError::Connect { form: form.to_owned(), source: error.into() }
     })?;
     tracing::info!(store = form, "connected to the session store");
-    let journal = Arc::new(session_memory::MemoryJournal::new((&config.journal).into()));
+    let journal = Arc::new(store.journal((&config.journal).into()));
     Ok(Backend { store: Arc::new(store), journal, durability: Durability::Store })
 }

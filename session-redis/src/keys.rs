@@ -2,15 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use session_core::{Owner, PrincipalId, SessionId};
+use session_core::{Feed, Owner, PrincipalId, SessionId};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::KeyPrefix;
+use crate::writer::Signature;
 
 /// What things are called in Redis: nothing from outside is part of a key, only hashes of it.
 ///
 /// All keys of a principal have one hash tag and are therefore in one slot of a cluster, so that whatever concerns
-/// several of their sessions is atomic. Each anonymous session has a tag of its own.
+/// several of their sessions is atomic. Each anonymous session has a tag of its own, and so has what concerns all
+/// processes.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: KeyPrefix,
@@ -23,11 +25,7 @@ impl Keys {
 
     /// The hash that holds a session.
     pub(crate) fn session(&self, id: &SessionId) -> String {
-        let locator = hashed("locator", id.locator.as_bytes());
-        match &id.owner {
-            Owner::Anonymous => [self.prefix.as_str(), ":{a", &locator, "}:s:", &locator].concat(),
-            Owner::Principal(principal) => [self.prefix.as_str(), ":{o", &owner(principal), "}:s:", &locator].concat(),
-        }
+        self.of(id, "s")
     }
 
     /// The sorted set of a principal's sessions.
@@ -35,10 +33,47 @@ impl Keys {
         [self.prefix.as_str(), ":{o", &owner(principal), "}:x"].concat()
     }
 
+    /// The stream that holds a feed, and the channel on which its followers are rung.
+    pub(crate) fn feed(&self, feed: &Feed) -> String {
+        match feed {
+            Feed::ToClient(id) => self.of(id, "e"),
+            Feed::ToServers(id) => self.of(id, "q"),
+            Feed::ToAll => [self.prefix.as_str(), ":{all}:q"].concat(),
+        }
+    }
+
+    /// What tells the entries that are forgotten, in all feeds with the hash tag of this key, and the channel on which
+    /// they are told to be.
+    pub(crate) fn forgotten(key: &str) -> String {
+        beside(key, "f")
+    }
+
+    /// What is known of one writing to this key.
+    pub(crate) fn writing(key: &str, signature: &Signature) -> String {
+        beside(key, &format!("w:{signature}"))
+    }
+
     /// The pattern that all sessions match, and nothing else.
     pub(crate) fn sessions(&self) -> String {
         format!("{}:{{*}}:s:*", self.prefix)
     }
+
+    /// A key of one kind that belongs to a session.
+    fn of(&self, id: &SessionId, kind: &str) -> String {
+        let locator = hashed("locator", id.locator.as_bytes());
+        match &id.owner {
+            Owner::Anonymous => [self.prefix.as_str(), ":{a", &locator, "}:", kind, ":", &locator].concat(),
+            Owner::Principal(principal) => {
+                [self.prefix.as_str(), ":{o", &owner(principal), "}:", kind, ":", &locator].concat()
+            }
+        }
+    }
+}
+
+/// Another key with the hash tag of this one.
+fn beside(key: &str, name: &str) -> String {
+    let tag = key.find('}').map_or(key, |end| &key[..=end]);
+    [tag, ":", name].concat()
 }
 
 /// The slot of a key with a hash tag.
@@ -73,8 +108,11 @@ mod tests {
         let alice = Owner::principal("https://issuer.example", "alice");
         let index = keys.index(alice.as_principal().expect("a principal"));
         for _ in 0..100 {
-            let key = keys.session(&id(alice));
-            assert_eq!(slot(&key), slot(&index));
+            let id = id(alice);
+            let feeds = [Feed::ToClient(id), Feed::ToServers(id)].map(|feed| keys.feed(&feed));
+            for key in [&keys.session(&id), &feeds[0], &feeds[1], &Keys::forgotten(&feeds[0])] {
+                assert_eq!(slot(key), slot(&index));
+            }
         }
         let slots: std::collections::BTreeSet<u16> =
             (0..100).map(|_| slot(&keys.session(&id(Owner::Anonymous)))).collect();

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod journal;
 mod store;
 mod url;
 
@@ -20,5 +21,6 @@ mod writer;
 
 pub use client::ConnectError;
 pub use config::{Durability, InvalidPrefix, KeyPrefix, RedisConfig, TlsFiles};
+pub use journal::RedisJournal;
 pub use store::RedisStore;
 pub use url::{Credentials, Endpoint, InvalidRedisUrl, RedisUrl, Topology};

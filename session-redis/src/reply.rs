@@ -1,7 +1,7 @@
 //! What the server answered, read piece by piece.
 
 use redis::Value;
-use session_core::{StoreError, Timestamp};
+use session_core::{Position, StoreError, Timestamp};
 
 use crate::client::Failure;
 
@@ -63,6 +63,10 @@ impl Reply {
 
     pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
         self.next().and_then(|value| number(&value)).ok_or_else(|| defect(Defect::Answer))
+    }
+
+    pub(crate) fn position(&mut self) -> Result<Position, StoreError> {
+        self.text()?.parse().map_err(|_| defect(Defect::Answer))
     }
 
     pub(crate) fn time(&mut self) -> Result<Timestamp, StoreError> {

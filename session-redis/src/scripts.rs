@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use redis::Script;
 
 macro_rules! script {
-    ($file:literal) => {
-        LazyLock::new(|| Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!($file))))
+    ($($file:literal),+) => {
+        LazyLock::new(|| Script::new(concat!(include_str!("scripts/prelude.lua"), $(include_str!($file)),+)))
     };
 }
 
@@ -15,3 +15,7 @@ pub(crate) static LOAD: LazyLock<Script> = script!("scripts/load.lua");
 pub(crate) static UPDATE: LazyLock<Script> = script!("scripts/update.lua");
 pub(crate) static DELETE: LazyLock<Script> = script!("scripts/delete.lua");
 pub(crate) static END: LazyLock<Script> = script!("scripts/end.lua");
+
+pub(crate) static APPEND: LazyLock<Script> = script!("scripts/feeds.lua", "scripts/append.lua");
+pub(crate) static LOOK: LazyLock<Script> = script!("scripts/feeds.lua", "scripts/look.lua");
+pub(crate) static FORGET: LazyLock<Script> = script!("scripts/feeds.lua", "scripts/forget.lua");

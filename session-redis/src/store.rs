@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use session_core::{
-    Change, Created, Expired, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore, StoreError,
-    Updated,
+    Change, Created, Expired, JournalLimits, Listing, Load, NewSession, Owner, Page, Session, SessionKey, SessionStore,
+    StoreError, Updated,
 };
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ use crate::census::Census;
 use crate::client::{Client, ConnectError};
 use crate::clock::ServerClock;
 use crate::config::RedisConfig;
+use crate::journal::RedisJournal;
 use crate::keys::Keys;
 use crate::sessions::Sessions;
 use crate::turns::Turns;
@@ -59,6 +60,15 @@ impl RedisStore {
     pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
         let deadline = config.deadline.min(RedisConfig::MAX_DEADLINE);
         Self::new(Client::from_connection(connection, deadline), RedisConfig { deadline, ..config })
+    }
+
+    /// A journal on the same servers, under the same prefix and over the same connections. Whoever follows something adds
+    /// one more connection.
+    ///
+    /// Journals on one backend are one journal, and are to have the same limits.
+    #[must_use]
+    pub fn journal(&self, limits: JournalLimits) -> RedisJournal {
+        RedisJournal::new(Arc::clone(&self.0), limits)
     }
 
     fn new(client: Client, config: RedisConfig) -> Self {

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use session_core::conformance::RULES;
+use session_core::conformance::{JOURNAL_RULES, RULES};
 use session_core::{
-    Change, Lifetimes, Limits, Load, Mode, NewGrant, NewSession, Owner, Page, SessionKey, SessionName,
-    SessionStore as _, SessionStoreExt as _, StoreError,
+    Change, Feed, Follower, Journal as _, JournalLimits, Lifetimes, Limits, Load, Mode, NewGrant, NewSession, Owner,
+    Page, Position, SessionId, SessionKey, SessionName, SessionStore as _, SessionStoreExt as _, StoreError, Subject,
 };
 use session_redis::{ConnectError, Durability, RedisConfig, RedisStore, TlsFiles};
 use session_test_servers::{Certificates, Cluster, Flavor, Proxy, Server};
+use tokio::time::timeout;
 
 use support::harness::Redis;
 use support::sessions::{alice, config, connect, open, session, store_at};
@@ -38,9 +39,11 @@ async fn every_rule_holds_on(flavor: &Flavor) {
     let server = server_with(flavor, &rights()).await;
     all_that_needs_a_right(&server).await.unwrap_or_else(|error| panic!("{error}"));
     let harness = Redis::at(&url(&server, ""), server);
-    let broken = stream::iter(RULES).map(async |rule| {
-        let kept = AssertUnwindSafe((rule.run)(&harness)).catch_unwind().await;
-        kept.is_err().then_some(rule.name)
+    let of_the_store = RULES.iter().map(|rule| (rule.name, (rule.run)(&harness)));
+    let of_the_journal = JOURNAL_RULES.iter().map(|rule| (rule.name, (rule.run)(&harness)));
+    let broken = stream::iter(of_the_store.chain(of_the_journal)).map(async |(name, rule)| {
+        let kept = AssertUnwindSafe(rule).catch_unwind().await;
+        kept.is_err().then_some(name)
     });
     let broken: Vec<Option<&str>> = broken.buffer_unordered(BESIDE).collect().await;
     let broken: Vec<&str> = broken.into_iter().flatten().collect();
@@ -51,7 +54,7 @@ async fn every_rule_holds_on(flavor: &Flavor) {
 async fn each_right_that_the_readme_states_is_needed() {
     let rights = rights();
     for flavor in [Flavor::redis_6_2(), Flavor::redis()] {
-        let of_one_server = rights.iter().filter(|right| right.starts_with(['+', '~']) && !is_of_a_cluster(right));
+        let of_one_server = rights.iter().filter(|right| right.starts_with(['+', '~', '&']) && !is_of_a_cluster(right));
         let unneeded = join_all(of_one_server.map(async |right| {
             let server = server_with(&flavor, &without(&rights, right)).await;
             all_that_needs_a_right(&server).await.is_ok().then_some(right)
@@ -93,7 +96,8 @@ async fn a_right_that_is_missing_is_told_to_the_operator_alone() {
 async fn no_missing_right_is_taken_for_a_missing_session() {
     let rights = rights();
     let server = server_with(&Flavor::usual(), &rights).await;
-    let whole = store_at(&url(&server, "")).await;
+    let limits = Limits { creation_rate: None, ..Limits::default() };
+    let whole = connect(RedisConfig { limits, ..config(&url(&server, "")) }).await;
     for right in rights.iter().filter(|right| right.starts_with('+') && !is_of_a_cluster(right)) {
         for owner in [Owner::Anonymous, alice()] {
             let (name, key) = open(&whole, owner).await;
@@ -162,6 +166,7 @@ async fn sessions_are_kept_over_tls_with_a_certificate_for_each_side() {
     assert!(store.touch(&key).await.expect("it connects again").is_none(), "the server kept nothing");
     let (_, key) = open(&store, alice()).await;
     assert!(store.touch(&key).await.expect("the store answers").is_some());
+    everything_said(&store).await.unwrap_or_else(|error| panic!("{error}"));
     let by_name = server.tls_url().replace("127.0.0.1", "localhost");
     connect(RedisConfig { tls: files, ..config(&by_name) }).await;
 }
@@ -220,7 +225,8 @@ fn is_of_a_cluster(right: &str) -> bool {
 /// The line of a server's configuration, for all prefixes that tests use.
 fn user(rights: &[String]) -> String {
     let rights = rights.join(" ");
-    format!("sessions on >{PASSWORD} {}", rights.replace("~mcp:*", "~mcp:* ~deployment-*"))
+    let rights = rights.replace("~mcp:*", "~mcp:* ~deployment-*").replace("&mcp:*", "&mcp:* &deployment-*");
+    format!("sessions on >{PASSWORD} {rights}")
 }
 
 async fn server_with(flavor: &Flavor, rights: &[String]) -> Server {
@@ -239,6 +245,7 @@ async fn all_that_needs_a_right(server: &Server) -> Result<(), String> {
     let config = RedisConfig { limits, ..config(&url) };
     let store = RedisStore::connect(config.clone()).await.map_err(|error| format!("{error:?}"))?;
     everything(&store).await.map_err(|error| format!("{error:?}"))?;
+    everything_said(&store).await?;
 
     let (_, key, new) = session(Owner::Anonymous);
     store.create(new).await.map_err(|error| format!("{error:?}"))?;
@@ -297,6 +304,39 @@ async fn everything(store: &RedisStore) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// All operations of a journal, and what they ring for.
+async fn everything_said(store: &RedisStore) -> Result<(), String> {
+    let journal = store.journal(JournalLimits::default());
+    let locator = SessionName::mint().locator();
+    let feed = Feed::ToClient(SessionId { owner: alice(), locator });
+    let (mut follower, mut other) = (journal.follow(&feed), journal.follow(&Feed::ToAll));
+    is_rung(&mut follower, "for being there").await?;
+    is_rung(&mut other, "for being there").await?;
+    let said = async {
+        let appended = journal.append(&feed, b"said").await?;
+        let read = journal.read(&feed, Position::START, 10).await?;
+        Ok::<_, StoreError>(read.len() == 1 && journal.end(&feed).await? == appended.at)
+    };
+    match said.await {
+        Ok(true) => {}
+        other => return Err(format!("what is said: {other:?}")),
+    }
+    is_rung(&mut follower, "for what is said").await?;
+    for ended in [Subject::One(locator), Subject::All { sessions: 1 }] {
+        journal.forget(&alice(), &ended).await.map_err(|error| format!("{error:?}"))?;
+        is_rung(&mut follower, "for the end").await?;
+    }
+    drop(follower);
+    match timeout(Duration::from_millis(200), other.rung()).await {
+        Err(_) => Ok(()),
+        Ok(()) => Err("who follows on is rung for nothing".to_owned()),
+    }
+}
+
+async fn is_rung(follower: &mut Box<dyn Follower>, what: &str) -> Result<(), String> {
+    timeout(Duration::from_secs(1), follower.rung()).await.map_err(|_| format!("a follower is not rung {what}"))
+}
+
 /// The same on a cluster, and then a creation whose slot is on its way to another master.
 async fn all_on_a_moving_slot(cluster: &Cluster, url: &str) -> Result<(), String> {
     let store = RedisStore::connect(config(url)).await.map_err(|error| format!("{error:?}"))?;
@@ -304,6 +344,7 @@ async fn all_on_a_moving_slot(cluster: &Cluster, url: &str) -> Result<(), String
     let strict =
         RedisStore::connect(RedisConfig { limits, ..config(url) }).await.map_err(|error| format!("{error:?}"))?;
     everything(&strict).await.map_err(|error| format!("{error:?}"))?;
+    everything_said(&strict).await?;
     let (_, key) = open(&store, alice()).await;
     let mut index = None;
     for node in cluster.nodes() {

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use redis::from_redis_value;
 use session_core::{
-    Change, Expired, Lifetimes, Load, Mode, NewGrant, NewSession, Page, SessionKey, SessionName, SessionStore as _,
-    SessionStoreExt as _, StateName, StateValue, StoreError, Text, Timestamp, Version,
+    Change, Expired, Feed, Journal as _, JournalLimits, Lifetimes, Load, Mode, NewGrant, NewSession, Page, Position,
+    SessionKey, SessionName, SessionStore as _, SessionStoreExt as _, StateName, StateValue, StoreError, Subject, Text,
+    Timestamp, Version,
 };
 use session_redis::RedisStore;
 use session_test_servers::Server;
@@ -106,6 +107,42 @@ async fn the_readme_leads_to_the_example_and_names_each_of_its_fields() {
         let kind = field.split_once(':').map_or(field.clone(), |(kind, _)| format!("{kind}:"));
         assert!(README.contains(&format!("| `{kind}")), "`{kind}` is not in the README's table");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_is_written_as_the_readme_states() {
+    let (server, store) = start().await;
+    let example = Example::read();
+    let journal = store.journal(JournalLimits { bytes: 8, ..JournalLimits::default() });
+    let feed = Feed::ToClient(*example.key().id());
+    let stream = example.key.replace(":s:", ":e:");
+    let forgotten = example.index.replace(":x", ":f");
+    journal.append(&feed, b"four").await.expect("the server runs");
+    let at = journal.append(&feed, b"fives").await.expect("the server runs").at;
+    let written: Stream = from_redis_value(server.cli(&["XRANGE", &stream, "-", "+"]).await).expect("entries");
+    assert_eq!(written, [entry(at, ["t", "9", "f", "4", "g", "", "d", "fives"])]);
+
+    journal.forget(&alice(), &Subject::All { sessions: 1 }).await.expect("the server runs");
+    let [id] = &texts(&server, &["MGET", &forgotten]).await[..] else { panic!("all was forgotten once") };
+    let at = journal.append(&feed, b"later").await.expect("the server runs").at;
+    let written: Stream = from_redis_value(server.cli(&["XRANGE", &stream, "-", "+"]).await).expect("entries");
+    assert_eq!(written, [entry(at, ["t", "5", "f", "0", "g", id, "d", "later"])]);
+    for key in [&stream, &forgotten] {
+        let left: u64 = from_redis_value(server.cli(&["PTTL", key]).await).expect("it has an end");
+        assert!((250_000..=300_000).contains(&left), "{key} is there for {left} ms");
+    }
+    for (key, kind) in [(&stream, "mcp:{tag}:e:locator"), (&forgotten, "mcp:{tag}:f")] {
+        let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).expect("it has a tag").0;
+        let masked = key.replace(tag, "tag");
+        assert!(masked.starts_with(kind.trim_end_matches("locator")), "{key} is called as {kind}");
+        assert!(README.contains(&format!("| `{kind}` |")), "`{kind}` is not in the README's table");
+    }
+}
+
+type Stream = Vec<(String, Vec<String>)>;
+
+fn entry(at: Position, fields: [&str; 8]) -> (String, Vec<String>) {
+    (at.to_string(), fields.map(str::to_owned).into())
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use redis::from_redis_value;
 use session_core::{
-    Change, Limits, Load, Mode, Owner, Page, SessionKey, SessionName, SessionStore, SessionStoreExt as _, StateName,
-    StoreError, Text,
+    Change, Feed, Journal as _, JournalLimits, Limits, Load, Mode, Owner, Page, Position, SessionId, SessionKey,
+    SessionName, SessionStore, SessionStoreExt as _, StateName, StoreError, Subject, Text,
 };
 use session_redis::{Durability, RedisConfig, RedisStore};
 use session_test_servers::{Command, Monitor, Proxy, Server};
@@ -62,6 +62,97 @@ async fn no_key_holds_anything_that_a_client_chose() {
         let known = said.iter().find(|said| key.contains(said.as_str()));
         assert_eq!(known, None, "{key}");
     }
+}
+
+#[tokio::test]
+async fn no_feed_is_called_by_anything_that_a_client_chose() {
+    let server = Server::start().await;
+    let store = store_at(&server.url()).await;
+    let monitor = Monitor::start(&server).await;
+    let mut said = vec![ISSUER.to_owned(), "alice".to_owned()];
+    for owner in [Owner::Anonymous, alice()] {
+        let name = SessionName::mint();
+        everything_said(&store, owner, &name).await;
+        said.extend([name.expose(), name.expose()[4..26].to_owned(), name.expose()[26..].to_owned()]);
+    }
+    let (mut keys, mut channels) = (BTreeSet::new(), BTreeSet::new());
+    for command in monitor.finish().await {
+        let secrets = command.arguments.iter().any(|argument| holds(argument, "ses_"));
+        assert!(!secrets, "no name leaves the process: {}", shown(&command));
+        keys.extend(keys_of(&server, &command).await);
+        match command.name().as_str() {
+            "PUBLISH" => assert!(command.arguments[2].is_empty(), "a ring says nothing: {}", shown(&command)),
+            "SUBSCRIBE" | "UNSUBSCRIBE" => {}
+            _ => continue,
+        }
+        channels.insert(String::from_utf8(command.arguments[1].clone()).expect("a text"));
+    }
+    for name in keys.iter().chain(&channels) {
+        let known = said.iter().find(|said| name.contains(said.as_str()));
+        assert_eq!(known, None, "{name}");
+    }
+    let masks = |names: BTreeSet<String>| -> BTreeSet<String> {
+        let kind = |name: &String| name.split_once(":w:").map_or_else(|| masked(name), |(tag, _)| masked(tag) + ":w:…");
+        names.iter().map(kind).collect()
+    };
+    let expected = ["mcp:{a…}", "mcp:{o…}"].map(|tag| ["e:…", "f", "q:…", "w:…"].map(|kind| format!("{tag}:{kind}")));
+    let mut expected: BTreeSet<String> = expected.into_iter().flatten().collect();
+    expected.extend(["mcp:{all}:f", "mcp:{all}:q", "mcp:{all}:w:…"].map(str::to_owned));
+    assert_eq!(masks(keys), expected, "keys");
+    let no_channels = |name: &String| name.contains(":w:") || ["mcp:{a…}:f", "mcp:{all}:f"].contains(&name.as_str());
+    expected.retain(|name| !no_channels(name));
+    assert_eq!(masks(channels), expected, "channels");
+}
+
+#[tokio::test]
+async fn every_operation_on_a_feed_is_one_round_trip() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let store = store_at(&server.url_at(proxy.addr())).await;
+    let journal = store.journal(JournalLimits { entries: 3, bytes: 10, ..JournalLimits::default() });
+    // The server learns the scripts.
+    everything_said(&store, alice(), &SessionName::mint()).await;
+    for owner in [Owner::Anonymous, alice()] {
+        let locator = SessionName::mint().locator();
+        for feed in [Feed::ToClient(SessionId { owner, locator }), Feed::ToAll] {
+            // The last ones make others go: by number, then by bytes, then all.
+            for entry in ["1", "2", "3", "4", "five5", "five6", "and eleven"] {
+                let (trips, appended) = trips(&proxy, journal.append(&feed, entry.as_bytes())).await;
+                assert_eq!((trips, appended.is_ok()), (1, true), "append");
+            }
+            assert_eq!(trips_of(&proxy, journal.append(&feed, b"and eleven.")).await, 0, "append, refused");
+            assert_eq!(trips_of(&proxy, journal.read(&feed, Position::START, usize::MAX)).await, 1, "read");
+            assert_eq!(trips_of(&proxy, journal.end(&feed)).await, 1, "end");
+        }
+        assert_eq!(trips_of(&proxy, journal.forget(&owner, &Subject::One(locator))).await, 1, "forget");
+    }
+    assert_eq!(trips_of(&proxy, journal.forget(&alice(), &Subject::All { sessions: 1 })).await, 1, "forget all");
+}
+
+#[tokio::test]
+async fn while_something_is_followed_a_sign_of_life_is_asked_for_once_a_second() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.addr()).await;
+    let store = store_at(&server.url_at(proxy.addr())).await;
+    let journal = store.journal(JournalLimits::default());
+    let feeds = [Feed::ToAll, Feed::ToServers(SessionId { owner: alice(), locator: SessionName::mint().locator() })];
+    let mut followers = feeds.map(|feed| journal.follow(&feed));
+    for follower in &mut followers {
+        follower.rung().await;
+    }
+    let monitor = Monitor::start(&server).await;
+    sleep(Duration::from_millis(2_500)).await;
+    let signs = monitor.finish().await;
+    assert!((2..=3).contains(&signs.len()), "{signs:?}");
+    assert!(signs.iter().all(|sign| sign.name() == "XTRIM"), "{signs:?}");
+    assert_eq!(proxy.traffic().connections(), 2, "over one connection more");
+
+    drop(followers);
+    sleep(Duration::from_millis(200)).await;
+    let (monitor, sent) = (Monitor::start(&server).await, proxy.traffic().sent());
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(monitor.finish().await, [], "no commands");
+    assert_eq!(proxy.traffic().sent(), sent, "not a byte");
 }
 
 #[tokio::test]
@@ -270,6 +361,22 @@ async fn everything_of(store: &RedisStore, owner: Owner) {
         assert!(matches!(refused, StoreError::OwnerRequired), "{refused:?}");
     }
     store.delete(&key).await.expect("the store answers");
+}
+
+/// Says, reads and forgets something in each feed of a session and in that of all, and follows them.
+async fn everything_said(store: &RedisStore, owner: Owner, name: &SessionName) {
+    let journal = store.journal(JournalLimits::default());
+    let id = SessionId { owner, locator: name.locator() };
+    for feed in [Feed::ToClient(id), Feed::ToServers(id), Feed::ToAll] {
+        journal.follow(&feed).rung().await;
+        journal.append(&feed, b"said").await.expect("the server runs");
+        journal.read(&feed, Position::START, 10).await.expect("the server runs");
+        journal.end(&feed).await.expect("the server runs");
+    }
+    journal.forget(&owner, &Subject::One(id.locator)).await.expect("the server runs");
+    if owner != Owner::Anonymous {
+        journal.forget(&owner, &Subject::All { sessions: 1 }).await.expect("the server runs");
+    }
 }
 
 async fn trips<T>(proxy: &Proxy, operation: impl Future<Output = T>) -> (u64, T) {

@@ -118,6 +118,16 @@ impl Cluster {
         masters.into_values().map(|member| member.node.clone()).collect()
     }
 
+    /// Where its nodes are, masters or not, in an order left to chance.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.shared.all().iter().map(|member| Address::Tcp(Endpoint::clone(&member.endpoint))).collect()
+    }
+
+    /// How its nodes are connected to.
+    pub(crate) fn dialer(&self) -> &Arc<Dialer> {
+        &self.shared.dialer
+    }
+
     /// The node that a redirection of this one names.
     pub(crate) fn named(&self, text: &str, by: &Member) -> Option<Member> {
         named(text, &by.endpoint).map(|endpoint| self.shared.member(&endpoint))

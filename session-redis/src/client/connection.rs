@@ -1,5 +1,6 @@
 //! One connection to one server.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisError, Value};
+use redis::{AsyncConnectionConfig, Pipeline, PushInfo, RedisConnectionInfo, RedisError, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 
@@ -36,13 +37,43 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // The handshake is ours, because its answer matters; without credentials and database the library sends none.
+        let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
+        Self::set_up(stream, &nobody, AsyncConnectionConfig::new(), ended).await
+    }
+
+    /// The same in the protocol by which the server also says what nobody asked for, and `hears` is called for each. The
+    /// library introduces itself then.
+    pub(crate) async fn listening<S>(
+        stream: S,
+        as_whom: &RedisConnectionInfo,
+        hears: impl Fn(PushInfo) + Send + Sync + 'static,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let hears = move |push| {
+            hears(push);
+            Ok::<(), Infallible>(())
+        };
+        Self::set_up(stream, as_whom, AsyncConnectionConfig::new().set_push_sender(hears), ended).await
+    }
+
+    async fn set_up<S>(
+        stream: S,
+        as_whom: &RedisConnectionInfo,
+        config: AsyncConnectionConfig,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let seen = Arc::new(Seen::default());
         let stream = Watched { stream, seen: Arc::clone(&seen) };
-        // The handshake is ours, because its answer matters; without credentials and database the library sends none.
-        let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
         // The library's own timeouts are off: a link has one for each attempt.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let (multiplexed, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config).await?;
+        let config = config.set_connection_timeout(None).set_response_timeout(None);
+        let (multiplexed, driver) = MultiplexedConnection::new_with_config(as_whom, stream, config).await?;
         let driver = tokio::spawn(async move {
             driver.await;
             ended();

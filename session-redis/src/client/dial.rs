@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use redis::PushInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
@@ -66,24 +67,45 @@ impl Dialer {
         address: &Address,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Connection, DialError> {
-        match address {
+        self.greet(self.reach(address).await?, ended).await
+    }
+
+    /// The same for a connection on which the server also says what nobody asked for, and `hears` is called for each.
+    pub(crate) async fn listen(
+        &self,
+        address: &Address,
+        hears: impl Fn(PushInfo) + Send + Sync + 'static,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Connection, DialError> {
+        let stream = self.reach(address).await?;
+        let connection = match Connection::listening(stream, &self.handshake.as_whom(), hears, ended).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.handshake.refused(error)),
+        };
+        self.handshake.check(&connection.send(&Handshake::question()).await.map_err(not_now)?)?;
+        Ok(connection)
+    }
+
+    async fn reach(&self, address: &Address) -> Result<Box<dyn Stream>, DialError> {
+        Ok(match address {
             Address::Tcp(endpoint) => {
                 let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await?;
                 let stream = connect(addresses).await?;
                 stream.set_nodelay(true)?;
                 match &self.tls {
-                    Some(tls) => self.greet(tls.over(stream, &endpoint.host).await?, ended).await,
-                    None => self.greet(stream, ended).await,
+                    Some(tls) => Box::new(tls.over(stream, &endpoint.host).await?),
+                    None => Box::new(stream),
                 }
             }
-            Address::Unix(path) => self.greet(UnixStream::connect(path).await?, ended).await,
-        }
+            Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
     }
 
-    async fn greet<S>(&self, stream: S, ended: impl FnOnce() + Send + 'static) -> Result<Connection, DialError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn greet(
+        &self,
+        stream: Box<dyn Stream>,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Connection, DialError> {
         let connection = Connection::over(stream, ended).await.map_err(not_now)?;
         let replies = match connection.send(&self.handshake.steps()).await {
             Ok(replies) => replies,
@@ -110,6 +132,11 @@ async fn connect(mut addresses: impl Iterator<Item = SocketAddr>) -> io::Result<
         }
     }
 }
+
+/// A way to a server, whatever it goes over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 fn not_now(error: redis::RedisError) -> DialError {
     DialError::NotNow(Arc::new(error))

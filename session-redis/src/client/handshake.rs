@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError, ServerError, Value};
 
 use super::dial::DialError;
 use super::error::ConnectError;
@@ -47,6 +47,34 @@ impl Handshake {
             steps.add_command(select);
         }
         steps
+    }
+
+    /// Who we are, for the library to say first where the server is to say what nobody asked for. What is published
+    /// belongs to no database.
+    pub(crate) fn as_whom(&self) -> RedisConnectionInfo {
+        let nobody = RedisConnectionInfo::default().set_skip_set_lib_name().set_protocol(ProtocolVersion::RESP3);
+        match &self.credentials {
+            Some(credentials) => {
+                let user = credentials.user().unwrap_or("default");
+                nobody.set_username(user).set_password(credentials.password().unwrap_or_default())
+            }
+            None => nobody,
+        }
+    }
+
+    /// Asks what the server is, once the library has said that.
+    pub(crate) fn question() -> Pipeline {
+        let mut steps = Pipeline::with_capacity(1);
+        steps.cmd("HELLO");
+        steps
+    }
+
+    /// Judges what became of it if the library said it in vain.
+    pub(crate) fn refused(&self, error: RedisError) -> DialError {
+        match ServerError::try_from(error) {
+            Ok(error) => self.check(&[Value::ServerError(error)]).expect_err("an error is no welcome"),
+            Err(error) => DialError::NotNow(Arc::new(error)),
+        }
     }
 
     /// Judges the replies.
@@ -119,7 +147,7 @@ fn release(version: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn is_unknown_command(error: &redis::ServerError) -> bool {
+fn is_unknown_command(error: &ServerError) -> bool {
     error.details().is_some_and(|text| text.starts_with("unknown command"))
 }
 
@@ -128,12 +156,16 @@ struct Hello<'a>(HashMap<&'a [u8], &'a Value>);
 
 impl<'a> Hello<'a> {
     fn of(reply: &'a Value) -> Self {
-        let Value::Array(items) = reply else { return Self(HashMap::new()) };
-        let pairs = items.chunks_exact(2).filter_map(|pair| match &pair[0] {
-            Value::BulkString(key) => Some((key.as_slice(), &pair[1])),
+        let pairs: Vec<(&Value, &Value)> = match reply {
+            Value::Array(items) => items.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
+            Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
+            _ => Vec::new(),
+        };
+        let named = pairs.into_iter().filter_map(|(key, value)| match key {
+            Value::BulkString(key) => Some((key.as_slice(), value)),
             _ => None,
         });
-        Self(pairs.collect())
+        Self(named.collect())
     }
 
     fn text(&self, key: &str) -> Option<&'a str> {

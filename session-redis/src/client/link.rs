@@ -99,7 +99,7 @@ enum State {
 }
 
 /// A connection that did not last so long was no success.
-const LASTING: Duration = Duration::from_secs(1);
+pub(super) const LASTING: Duration = Duration::from_secs(1);
 
 impl Link {
     /// A link to whatever the target is at the time. Connects when it is first used.
@@ -124,6 +124,11 @@ impl Link {
     /// Whether it can come back when it is lost.
     pub(crate) fn comes_back(&self) -> bool {
         self.shared.dialer.is_some()
+    }
+
+    /// Where it leads and how, for who wants another connection like its own.
+    pub(crate) fn way(&self) -> Option<(&Target, &Arc<Dialer>)> {
+        self.shared.dialer.as_ref().map(|dialer| (&self.shared.target, dialer))
     }
 
     /// The connection, waited for until then.

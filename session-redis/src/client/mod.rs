@@ -1,6 +1,7 @@
 //! What carries requests to the servers: our own layer over the library's plain connections.
 
 mod backoff;
+mod bell;
 mod call;
 mod cluster;
 mod connection;
@@ -14,6 +15,7 @@ mod outcome;
 mod request;
 mod sentinel;
 mod slots;
+mod subscription;
 mod tls;
 
 #[cfg(test)]
@@ -24,22 +26,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use session_core::Feed;
 use tokio::time::Instant;
 
+pub(crate) use bell::Listener;
 pub(crate) use call::Call;
 pub use error::ConnectError;
 pub(crate) use node::Node;
 pub(crate) use outcome::Failure;
 pub(crate) use request::{Answer, Request};
 
+use self::bell::Bell;
 use self::cluster::Cluster;
 use self::delivery::Delivery;
 use self::dial::{Address, DialError, Dialer};
 use self::handshake::{Expected, Handshake};
 use self::link::{Patience, Target, Trouble};
 use self::sentinel::{Sentinels, Watch};
+use self::subscription::Place;
 use self::tls::Tls;
 use crate::config::RedisConfig;
+use crate::keys::Keys;
 use crate::url::{Credentials, Topology};
 
 /// The servers. A handle: clones share connections, and what runs in the background ends with the last of them.
@@ -51,6 +58,8 @@ pub(crate) struct Client {
 struct Shared {
     servers: Servers,
     deadline: Duration,
+    /// `None` over a connection of the caller's.
+    bell: Option<Bell>,
 }
 
 /// Who holds the keys.
@@ -83,13 +92,14 @@ impl Client {
                 ConnectError::Unreachable { address: config.url.topology().to_string(), source: Some(cause) }
             }
         })?;
-        Ok(Self { shared: Arc::new(Shared { servers, deadline: config.deadline }) })
+        let bell = servers.bell(config);
+        Ok(Self { shared: Arc::new(Shared { servers, deadline: config.deadline, bell }) })
     }
 
     /// Uses a connection that the caller made. It is never made again: once it is closed, everything is unavailable.
     pub(crate) fn from_connection(connection: MultiplexedConnection, deadline: Duration) -> Self {
         let servers = Servers::One { node: Node::over(connection, Patience::within(deadline)), _watch: None };
-        Self { shared: Arc::new(Shared { servers, deadline }) }
+        Self { shared: Arc::new(Shared { servers, deadline, bell: None }) }
     }
 
     /// When an operation that begins now must be over.
@@ -110,6 +120,13 @@ impl Client {
             Servers::One { node, .. } => Delivery::new(request, until).to(node).await,
             Servers::Cluster(cluster) => Delivery::new(request, until).through(cluster).await,
         }
+    }
+
+    /// Begins to listen to what is published on some channels. Needs the runtime in which it was connected.
+    ///
+    /// `None` over a connection of the caller's, which has no room for that.
+    pub(crate) fn listen(&self, channels: &[&str]) -> Option<Listener> {
+        self.shared.bell.as_ref().map(|bell| bell.listen(channels))
     }
 
     /// How many masters the keys are shared out to, as far as is known.
@@ -178,6 +195,19 @@ impl Servers {
         };
         node.shared().connection(until).await?;
         Ok(Self::One { node, _watch: watch })
+    }
+
+    /// What rings for what is published there.
+    fn bell(&self, config: &RedisConfig) -> Option<Bell> {
+        let (place, dialer) = match self {
+            Self::One { node, .. } => {
+                node.shared().way().map(|(target, dialer)| (Place::One(target.clone()), dialer))?
+            }
+            Self::Cluster(cluster) => (Place::Cluster(cluster.clone()), cluster.dialer()),
+        };
+        let key = Keys::new(config.key_prefix.clone()).feed(&Feed::ToAll);
+        let sign = redis::cmd("XTRIM").arg(key).arg("MINID").arg(0).take();
+        Some(Bell::new(place, Arc::clone(dialer), Patience::within(config.deadline), sign))
     }
 }
 

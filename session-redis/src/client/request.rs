@@ -117,7 +117,10 @@ impl Request {
 }
 
 /// Commands of ours that change nothing when they are executed.
-const READS: [&[u8]; 9] = [b"ASKING", b"HGETALL", b"HMGET", b"PTTL", b"SCAN", b"TIME", b"WAIT", b"ZRANGE", b"ZSCORE"];
+const READS: [&[u8]; 12] = [
+    b"ASKING", b"GET", b"HGETALL", b"HMGET", b"PTTL", b"PUBLISH", b"SCAN", b"TIME", b"WAIT", b"XRANGE", b"ZRANGE",
+    b"ZSCORE",
+];
 
 fn name(command: &Cmd) -> &[u8] {
     match command.args_iter().next() {

@@ -9,12 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use session_core::{
-    Expired, Lifetimes, Limits, NewSession, Owner, Rate, SessionKey, SessionName, SessionStore as _,
-    SessionStoreExt as _,
+    Expired, Feed, Journal as _, Lifetimes, Limits, NewSession, Owner, Position, Rate, SessionKey, SessionName,
+    SessionStore as _, SessionStoreExt as _, Subject,
 };
 use session_redis::{RedisConfig, RedisStore};
 use session_test_servers::{Flavor, eventually, free_port};
 
+use crate::reader::{Reader, feed, journal, said, say};
 use crate::stores::{alice, connect, draft, open, set};
 
 const MINUTE: i64 = 60;
@@ -90,6 +91,42 @@ async fn a_clock_that_is_set_back_locks_nobody_out() {
         open(&store, alice()).await;
     }
     assert!(store.create(draft(alice()).0).await.is_err(), "the rate is kept again");
+}
+
+/// Server clock stepped, back and forth: what is said goes on in its order, and is forgotten when it is.
+#[tokio::test]
+#[ignore = "long: needs libfaketime"]
+async fn what_is_said_stays_in_order_while_the_clock_is_set() {
+    let server = Stepped::start().await;
+    let (store, other) = (connect(&server.url()).await, connect(&server.url()).await);
+    for owner in [alice(), Owner::Anonymous] {
+        server.step(0);
+        let feed = feed(owner);
+        let mut reader = Reader::of(feed, &store).await;
+        let mut last = Position::START;
+        let mut expected = Vec::new();
+        for offset in [15, -15, 40, 0, -10 * MINUTE, -3 * HOUR] {
+            server.step(offset);
+            for store in [&store, &other] {
+                let entry = expected.len().to_string();
+                let appended = journal(store).append(&feed, entry.as_bytes()).await.expect("the server runs");
+                assert!(appended.at > last && appended.after == last, "{appended:?} comes after {last} at {offset}");
+                last = appended.at;
+                reader.reads(&entry).await;
+                expected.push(entry);
+                assert_eq!(said(store, &feed).await, expected, "{offset}");
+            }
+        }
+        let Feed::ToClient(id) = feed else { unreachable!("it is a client's") };
+        let end = if owner == Owner::Anonymous { Subject::One(id.locator) } else { Subject::All { sessions: 1 } };
+        journal(&store).forget(&owner, &end).await.expect("the server runs");
+        assert_eq!(said(&other, &feed).await, [""; 0]);
+        say(&store, &feed, "later").await;
+        assert_eq!(said(&other, &feed).await, ["later"]);
+        server.step(HOUR);
+        assert_eq!(said(&other, &feed).await, [""; 0], "its time is over");
+    }
+    server.every_key_has_an_end().await;
 }
 
 async fn session(store: &RedisStore, idle: Duration, absolute: Duration) -> SessionKey {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_core::{
-    Lifetimes, NewSession, Owner, Page, SessionKey, SessionName, SessionStore as _, SessionStoreExt as _, StoreError,
+    Feed, Journal as _, Lifetimes, NewSession, Owner, Page, Position, SessionKey, SessionName, SessionStore as _,
+    SessionStoreExt as _, StoreError, Subject,
 };
 use session_redis::RedisStore;
 use session_test_servers::Server;
 
 use crate::history::{every_key_has_an_end, keys};
+use crate::reader::{feed, journal, said, say};
 use crate::stores::{alice, connect, lasting, set};
 
 /// What a corrupt record may be taken for.
@@ -50,6 +52,41 @@ async fn something_else_in_the_place_of_a_session_is_absent() {
             all.insert(1, &record.redis);
             bench.server.cli(&all).await;
             assert_eq!(bench.judge(&record, kind).await, Taken::Absent, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn something_else_in_the_place_of_a_feed_is_a_defect_and_can_be_forgotten() {
+    let server = Server::start().await;
+    let store = connect(&server.url()).await;
+    let journal = journal(&store);
+    for owner in [alice(), Owner::Anonymous] {
+        for command in [&["SET", "anything"][..], &["RPUSH", "a", "b"], &["HSET", "d", "1"], &["XADD", "*", "d", "1"]] {
+            let feed = feed(owner);
+            say(&store, &feed, "said").await;
+            let key = keys(&server).await.into_iter().find(|key| key.windows(3).any(|part| part == b":e:"));
+            let key = key.expect("something was said");
+            server.cli(&[b"DEL", key.as_slice()]).await;
+            let mut all: Vec<&[u8]> = command.iter().map(|part| part.as_bytes()).collect();
+            all.insert(1, &key);
+            server.cli(&all).await;
+            let read = journal.read(&feed, Position::START, 10).await;
+            assert!(matches!(read, Err(StoreError::Defect { .. })), "{command:?}: {read:?}");
+            let end = journal.end(&feed).await;
+            assert!(matches!(end, Err(StoreError::Defect { .. })), "{command:?}: {end:?}");
+            let appended = journal.append(&feed, b"more").await;
+            if command[0] == "XADD" {
+                appended.expect("what nobody said goes");
+                assert_eq!(said(&store, &feed).await, ["more"]);
+            } else {
+                assert!(matches!(appended, Err(StoreError::Defect { .. })), "{command:?}: {appended:?}");
+            }
+            let Feed::ToClient(id) = feed else { unreachable!("it is a client's") };
+            journal.forget(&owner, &Subject::One(id.locator)).await.expect("it forgets anything");
+            say(&store, &feed, "again").await;
+            assert_eq!(said(&store, &feed).await, ["again"]);
+            journal.forget(&owner, &Subject::One(id.locator)).await.expect("it forgets again");
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use session_core::{Owner, Page, SessionStore as _, SessionStoreExt as _, StoreError};
+use session_core::{Journal as _, Owner, Page, SessionStore as _, SessionStoreExt as _, StoreError};
 use session_redis::RedisStore;
 use session_test_servers::{Proxy, Server, eventually};
 use tokio::time::sleep;
 
 use crate::history::{History, Plan};
+use crate::reader::{Reader, feed, journal, said, say};
 use crate::stores::{alice, connect, draft, number, open, set, several};
 
 /// Demotion under load, the writes paused until the replica has all: nothing is lost and nothing is seen of it.
@@ -110,6 +111,32 @@ async fn what_the_new_master_acknowledged_is_read_by_those_who_come_from_the_old
     late.update(&key, set("field", 101)).await.expect("a version that was lost is no hindrance");
     let session = moved.peek(&key).await.expect("the new master answers").expect("it is live");
     assert_eq!((number(&session, "field"), session.version.get()), (101, 102));
+}
+
+/// Demotion of a server that answers on: who follows something there is rung by what the new master is told, and reads
+/// nothing of the past.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_at_a_demoted_server_goes_over_to_the_new_master() {
+    let pair = Pair::start().await;
+    let store = connect(&pair.url()).await;
+    let feed = feed(alice());
+    let mut reader = Reader::of(feed, &store).await;
+    say(&store, &feed, "before").await;
+    reader.reads("before").await;
+    pair.catch_up().await;
+    pair.promote().await;
+    let elsewhere = connect(&pair.new.url()).await;
+    say(&elsewhere, &feed, "after").await;
+    // Until the next sign of life is asked for, and then at once.
+    let took = reader.reads("after").await;
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+
+    let [read, end, append] = &pair.stores_at_the_old::<3>().await;
+    assert_eq!(said(read, &feed).await, ["before", "after"]);
+    let after = journal(&elsewhere).end(&feed).await.expect("it is the master");
+    assert_eq!(journal(end).end(&feed).await.expect("the new master answers"), after);
+    let appended = journal(append).append(&feed, b"more").await.expect("the new master answers");
+    assert_eq!(appended.after, after);
 }
 
 /// Two servers, one a replica of the other, and a proxy that leads to the master.

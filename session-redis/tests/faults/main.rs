@@ -2,10 +2,13 @@
 //! judged by a [`history`]: writers write throughout, and what they were told has to agree with what is there in the end.
 
 mod history;
+mod reader;
 mod stores;
 
 mod network;
 mod restarts;
+
+mod following;
 
 mod originals;
 mod retries;

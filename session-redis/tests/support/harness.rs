@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use session_core::conformance::{BoxFuture, Harness};
-use session_core::{Limits, SessionStore};
+use session_core::conformance::{BoxFuture, Harness, JournalHarness};
+use session_core::{Journal, JournalLimits, Limits, SessionStore};
 use session_redis::{RedisConfig, RedisStore, TlsFiles};
 use session_test_servers::Server;
 
@@ -88,6 +88,32 @@ impl Harness for Redis {
     fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
         let task = tokio::spawn(task);
         Box::pin(async { task.await.expect("the task ends without a panic") })
+    }
+}
+
+#[async_trait]
+impl JournalHarness for Redis {
+    /// Each with a store of its own, as if it were in a process of its own.
+    async fn handles(&self, limits: JournalLimits, count: usize) -> Vec<Arc<dyn Journal>> {
+        let config = self.deployment(Limits::default());
+        let mut handles: Vec<Arc<dyn Journal>> = Vec::new();
+        for _ in 0..count {
+            let store = RedisStore::connect(config.clone()).await.expect("the servers are there");
+            handles.push(Arc::new(store.journal(limits.clone())));
+        }
+        handles
+    }
+
+    async fn elapse(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn tick(&self) -> Duration {
+        Harness::tick(self)
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        Harness::spawn(self, task)
     }
 }
 

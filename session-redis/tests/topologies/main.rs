@@ -3,6 +3,8 @@
 
 #[path = "../faults/history.rs"]
 mod history;
+#[path = "../faults/reader.rs"]
+mod reader;
 #[path = "../faults/stores.rs"]
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod stores;
@@ -16,6 +18,7 @@ mod figures;
 mod shards;
 
 mod failovers;
+mod following;
 mod migrations;
 mod partitions;
 

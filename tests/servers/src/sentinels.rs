@@ -103,13 +103,23 @@ impl Sentinels {
     ///
     /// If that does not come about.
     pub async fn failover(&self) -> &Server {
+        let old = self.order_failover().await;
+        self.new_master(old).await
+    }
+
+    /// The same without waiting for the new master. Returns the old one when the sentinels have begun.
+    ///
+    /// # Panics
+    ///
+    /// If they do not.
+    pub async fn order_failover(&self) -> &Server {
         let old = self.master().await;
         // A sentinel refuses while the last failover is not long enough ago, or a replica not yet known well enough.
         eventually("sentinel that begins a failover", async || {
             self.sentinels[0].try_cli(&["SENTINEL", "FAILOVER", NAME]).await.ok()
         })
         .await;
-        self.new_master(old).await
+        old
     }
 
     /// Waits for another master than the one that was, and returns it when it is.

@@ -219,11 +219,11 @@ impl Model {
         };
         let (now, session) = (self.now, &mut self.sessions[index]);
         let opens = session.who == who && session.is_live(now) && !is_revoked;
+        // The call itself is a use, whatever comes of it.
+        if opens {
+            session.last_used = now;
+        }
         if as_id {
-            // The request itself is a use, whatever comes of it.
-            if opens {
-                session.last_used = now;
-            }
             if !(opens && is_id) {
                 prop_assert!(matches!(answer, Answer::Status(StatusCode::NOT_FOUND)), "{:?}", answer);
                 return Ok(());

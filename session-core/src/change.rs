@@ -123,6 +123,14 @@ impl Change {
         self
     }
 
+    /// The bytes of the longest value that it sets, which count against [`Limits::value_bytes`](crate::Limits); those under
+    /// reserved names do not.
+    #[must_use]
+    pub fn longest_value(&self) -> usize {
+        let values = self.state.iter().filter(|(name, _)| !name.is_reserved()).filter_map(|(_, value)| value.as_ref());
+        values.map(StateValue::len).max().unwrap_or(0)
+    }
+
     /// Makes the change a compare-and-set: applied to this version or not at all.
     #[must_use]
     pub fn if_version(mut self, expected: Version) -> Self {

@@ -28,7 +28,7 @@ pub struct Limits {
     pub grants: usize,
     /// Named values of one session, but for those under reserved names.
     pub state_names: usize,
-    /// Bytes of one value.
+    /// Bytes of one value, but for those under reserved names.
     pub value_bytes: usize,
     /// Bytes of one session: its texts, and names and values of its state, but for those under reserved names.
     pub session_bytes: usize,

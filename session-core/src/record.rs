@@ -216,7 +216,7 @@ impl Record {
         if exceeds(self.state.clients().count(), before.state.clients().count(), limits.state_names) {
             return Err(Quota::StateNames { max: limits.state_names });
         }
-        if change.state.values().flatten().any(|value| value.len() > limits.value_bytes) {
+        if change.longest_value() > limits.value_bytes {
             return Err(Quota::ValueBytes { max: limits.value_bytes });
         }
         if exceeds(self.bytes(), before.bytes(), limits.session_bytes) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::{Change, Edit, Quota, SessionKey, StateValue, StoreError, Text, Updated, Version};
+use session_core::{Change, Edit, Quota, SessionKey, StoreError, Text, Updated, Version};
 
 use crate::client::{Call, Request};
 use crate::fields::{grant_name, mode_name};
@@ -124,10 +124,9 @@ impl Sessions {
 
     /// The limit that a change is over whatever the session holds, or nothing.
     fn over_by_itself(&self, change: &Change) -> &'static str {
-        let too_long = |value: &StateValue| value.len() > self.limits.value_bytes;
         if change.state.len() + change.grants.len() > Change::MAX_EDITS {
             "edits"
-        } else if change.state.values().flatten().any(too_long) {
+        } else if change.longest_value() > self.limits.value_bytes {
             "value"
         } else {
             ""

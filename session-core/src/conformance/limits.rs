@@ -171,7 +171,7 @@ pub async fn a_session_is_limited_in_size(harness: &dyn Harness) {
     for _ in 0..3 {
         assert_answer!(try_change(exactly.clone()).await, Ok(_), "exactly the limit, and writing over is no more");
     }
-    let reserved = Change::new().set(StateName::reserved(".reserved"), value(16));
+    let reserved = Change::new().set(StateName::reserved(".reserved"), value(1000));
     assert_answer!(try_change(reserved).await, Ok(_), "the library's own values take no room from a client's");
     let edits = Change::MAX_EDITS;
     let too_many_edits = (0..=edits).fold(Change::new(), |change, at| change.remove(state_name(&at.to_string())));

@@ -54,7 +54,7 @@ impl Way {
     }
 }
 
-/// Everything that a client gets to see, but for the date.
+/// Everything that a client gets to see, but for the date and the ids of events.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Said {
     pub(crate) status: StatusCode,
@@ -127,7 +127,7 @@ impl Caller {
 
     /// Presents a session's name.
     pub(crate) async fn present(&self, name: &str, way: Way) -> Said {
-        let value = json!({ "session": name, "name": "mark", "value": "bob was here" });
+        let value = to_write(name);
         match way {
             Way::Call => self.call_within(name, "session_info", json!({})).await,
             Way::Notification => {
@@ -183,8 +183,16 @@ impl Caller {
         if is_for_a_stream && status == StatusCode::OK {
             return Said { status, headers, body: String::new() };
         }
-        Said { status, headers, body: answer.text().await.expect("the body is text") }
+        let body = answer.text().await.expect("the body is text");
+        // An event's id is its own and nobody's twice, whatever the event says.
+        let lines = body.split_inclusive('\n').filter(|line| !line.starts_with("id: "));
+        Said { status, headers, body: lines.collect() }
     }
+}
+
+/// What writes into the session of this name.
+pub(crate) fn to_write(name: &str) -> Value {
+    json!({ "session": name, "name": "mark", "value": "bob was here" })
 }
 
 /// The part of a name that says which session it is, and opens nothing by itself.

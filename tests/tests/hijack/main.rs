@@ -11,7 +11,7 @@ use session_tests::HttpServer;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::caller::{Caller, Way, locator};
+use crate::caller::{Caller, Way, locator, to_write};
 
 const ALICE: &str = "alices-first-token";
 const ALICE_REFRESHED: &str = "alices-second-token";
@@ -36,9 +36,18 @@ async fn a_store_is_asked_the_same_for_a_foreign_an_ended_and_an_unknown_session
     for way in Way::ALL {
         let mut asked = Vec::new();
         for name in names.all() {
-            let monitor = Monitor::start(&redis).await;
-            names.bob.present(name, way).await;
-            let commands = monitor.finish().await;
+            let commands = if matches!(way, Way::HandleOnAConnection) {
+                let connection = names.bob.initialize().await;
+                // What is followed for the connection is asked for beside its calls, once.
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                let monitor = Monitor::start(&redis).await;
+                names.bob.call_within(&connection, "set_state", to_write(name)).await;
+                monitor.finish().await
+            } else {
+                let monitor = Monitor::start(&redis).await;
+                names.bob.present(name, way).await;
+                monitor.finish().await
+            };
             asked.push(commands.iter().filter(|command| !command.is_of_a_script()).map(shape).collect::<Vec<_>>());
         }
         assert!(!asked[0].is_empty(), "{way:?} asks the store");

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::model::RequestId;
+use tokio::time::sleep;
 
 /// The calls of one session that run in this process, with the streams on which they are answered.
 #[derive(Debug, Default)]
@@ -32,6 +34,13 @@ impl Calls {
         self.running().contains_key(id)
     }
 
+    /// Waits until no call is running.
+    pub(super) async fn none(&self) {
+        while !self.running().is_empty() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Whether a call that is answered on this stream is running.
     pub(super) fn has_stream(&self, stream: &str) -> bool {
         self.running().values().any(|call| call.as_deref() == Some(stream))
@@ -41,3 +50,6 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often somebody who waits for the last call looks for it.
+const LOOK_EVERY: Duration = Duration::from_millis(5);

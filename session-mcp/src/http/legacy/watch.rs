@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmcp::model::ClientJsonRpcMessage;
 use session_core::{Feed, Position, SessionStoreExt as _};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use super::ledger::Ledger;
 use super::local::{Local, LocalSessions};
@@ -81,6 +81,8 @@ impl Watch {
         let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return false };
         match open.sessions().store().peek(local.key()).await {
             Ok(None) => {
+                // A call that ends its own session is still answered.
+                let _ = timeout(LAST_ANSWERS, local.calls().none()).await;
                 open.close_this(&local).await;
                 false
             }
@@ -114,6 +116,9 @@ async fn hand_on(local: &Arc<Local>, ledger: &Ledger, heard: Heard) {
         Heard::Asked { .. } => {}
     }
 }
+
+/// How long calls of a session that has ended may take to be answered.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// How many entries are read at once.
 const BATCH: usize = 64;

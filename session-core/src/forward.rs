@@ -1,4 +1,4 @@
-//! Pointers to stores are stores.
+//! Pointers to stores are stores, and those to journals are journals.
 #![deny(clippy::missing_trait_methods)]
 
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use async_trait::async_trait;
 
 use crate::change::Change;
 use crate::error::StoreError;
+use crate::journal::{Appended, Entry, Feed, Follower, Journal, Position};
 use crate::name::SessionKey;
+use crate::observer::Subject;
 use crate::owner::Owner;
 use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
@@ -53,6 +55,33 @@ macro_rules! forward {
 
             async fn ping(&self) -> Result<(), StoreError> {
                 (**self).ping().await
+            }
+        }
+
+        #[async_trait]
+        impl<J: Journal + ?Sized> Journal for $pointer<J> {
+            async fn append(&self, feed: &Feed, entry: &[u8]) -> Result<Appended, StoreError> {
+                (**self).append(feed, entry).await
+            }
+
+            async fn read(&self, feed: &Feed, after: Position, max: usize) -> Result<Vec<Entry>, StoreError> {
+                (**self).read(feed, after, max).await
+            }
+
+            async fn end(&self, feed: &Feed) -> Result<Position, StoreError> {
+                (**self).end(feed).await
+            }
+
+            fn follow(&self, feed: &Feed) -> Box<dyn Follower> {
+                (**self).follow(feed)
+            }
+
+            async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+                (**self).ring(feed).await
+            }
+
+            async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
+                (**self).forget(owner, subject).await
             }
         }
     };

@@ -1,12 +1,14 @@
-//! A store that says what it does.
+//! A store or a journal that says what it does.
 #![deny(clippy::missing_trait_methods)]
+
+mod journal;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tracing::{Instrument as _, field};
+use tracing::{Instrument as _, Span, field};
 
 use crate::change::Change;
 use crate::error::StoreError;
@@ -17,10 +19,10 @@ use crate::session::{NewSession, Session};
 use crate::store::{Created, Load, SessionStore, Updated};
 use crate::time::Expired;
 
-/// Gives each operation of a store a `tracing` span and reports it to a [`Meter`].
+/// Gives each operation of a store or a [`Journal`](crate::Journal) a `tracing` span and reports it to a [`Meter`].
 ///
-/// Spans are named `session_store`, at debug level, with the fields `operation` and `outcome`; neither span nor report
-/// holds a name, an owner or a value. A backend that is away is logged as a warning and a defect as an error, with the
+/// Spans are named `session_store` and `session_journal`, at debug level, with the fields `operation` and `outcome`;
+/// neither span nor report holds a name, an owner or a value. A backend that is away is logged as a warning and a defect as an error, with the
 /// backend's own words, which is where an operator finds them.
 #[derive(Clone)]
 pub struct Instrumented<S> {
@@ -29,7 +31,7 @@ pub struct Instrumented<S> {
 }
 
 impl<S> Instrumented<S> {
-    /// Wraps a store, with spans and no meter.
+    /// Wraps a store or a journal, with spans and no meter.
     pub fn new(inner: S) -> Self {
         Self { inner, meter: Arc::new(|_: &Measurement| {}) }
     }
@@ -41,7 +43,7 @@ impl<S> Instrumented<S> {
         self
     }
 
-    /// The store inside.
+    /// The store or the journal inside.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -52,7 +54,7 @@ impl<S> Instrumented<S> {
         work: impl Future<Output = Result<T, StoreError>> + Send,
         describe: impl Fn(&T) -> Outcome + Send,
     ) -> Result<T, StoreError> {
-        let span = tracing::debug_span!("session_store", operation = operation.as_str(), outcome = field::Empty);
+        let span = operation.span();
         let started = Instant::now();
         let result = work.instrument(span.clone()).await;
         let outcome = result.as_ref().map_or_else(Outcome::of_error, describe);
@@ -144,10 +146,10 @@ pub struct Measurement {
     pub elapsed: Duration,
 }
 
-/// A method of [`SessionStore`].
+/// A method of [`SessionStore`], or of [`Journal`](crate::Journal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is named for its method")]
-#[expect(clippy::exhaustive_enums, reason = "the contract adds no method")]
+#[expect(clippy::exhaustive_enums, reason = "the contracts add no method")]
 pub enum Operation {
     Create,
     Load,
@@ -158,6 +160,11 @@ pub enum Operation {
     Count,
     WhyAbsent,
     Ping,
+    Append,
+    Read,
+    End,
+    Ring,
+    Forget,
 }
 
 impl Operation {
@@ -174,6 +181,21 @@ impl Operation {
             Self::Count => "count",
             Self::WhyAbsent => "why_absent",
             Self::Ping => "ping",
+            Self::Append => "append",
+            Self::Read => "read",
+            Self::End => "end",
+            Self::Ring => "ring",
+            Self::Forget => "forget",
+        }
+    }
+
+    fn span(self) -> Span {
+        let operation = self.as_str();
+        match self {
+            Self::Append | Self::Read | Self::End | Self::Ring | Self::Forget => {
+                tracing::debug_span!("session_journal", operation, outcome = field::Empty)
+            }
+            _ => tracing::debug_span!("session_store", operation, outcome = field::Empty),
         }
     }
 }

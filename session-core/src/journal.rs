@@ -65,6 +65,14 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// Follows a feed, until the follower is dropped. Needs the runtime of the backend.
     fn follow(&self, feed: &Feed) -> Box<dyn Follower>;
 
+    /// Rings whoever follows a feed, in every process, and adds nothing to it: there is something to look at besides
+    /// entries. *`a_ring_adds_nothing`*
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](StoreError::Unavailable).
+    async fn ring(&self, feed: &Feed) -> Result<(), StoreError>;
+
     /// Forgets both feeds of sessions that have ended, and rings whoever follows them, so that they look.
     /// *`an_ended_session_leaves_no_entries`*, *`the_end_of_all_rings_all`*
     ///
@@ -80,7 +88,7 @@ pub trait Journal: fmt::Debug + Send + Sync {
 /// One who follows a feed.
 #[async_trait]
 pub trait Follower: Send {
-    /// Waits until there may be something new: an entry, or the end of the session.
+    /// Waits until there may be something new: an entry, the end of the session, or what somebody rang for.
     ///
     /// The first call completes once the feed is being followed, so that whoever reads then, and again each time that this
     /// completes, misses nothing. Rings that come together are one. It can complete without cause, after a backend was away

@@ -13,7 +13,7 @@ use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
 use crate::grant::NewGrant;
-use crate::journal::Journal;
+use crate::journal::{Feed, Journal};
 use crate::name::{SessionKey, SessionName};
 use crate::observer::{Event, Observer, Reason, Subject};
 use crate::owner::Owner;
@@ -93,7 +93,7 @@ impl SessionManager {
     }
 
     /// Keeps what is said in sessions in `journal`, which forgets those that end through this manager. Those who follow
-    /// a session there learn of its end at once, in every process.
+    /// a session there learn at once of its end, and that a name was taken from it, in every process.
     #[must_use]
     pub fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
@@ -217,7 +217,7 @@ impl SessionManager {
         let _pass = self.enter()?;
         let reasons = Reason::of_change(&change);
         let updated = self.inner().update(key, change).await?;
-        self.report_each(key, reasons);
+        self.report_each(key, reasons).await;
         Ok(updated)
     }
 
@@ -423,8 +423,17 @@ impl SessionManager {
         Event::new(owner, subject, reason).report_to(&*self.observer);
     }
 
-    pub(crate) fn report_each(&self, key: &SessionKey, reasons: impl Iterator<Item = Reason>) {
-        reasons.for_each(|reason| self.report(key.owner(), Subject::One(key.locator()), reason));
+    /// Reports what a change did. If it took a name away, whoever serves the session by that name is rung first.
+    pub(crate) async fn report_each(&self, key: &SessionKey, reasons: impl Iterator<Item = Reason> + Send) {
+        for reason in reasons {
+            if reason == Reason::Revoked
+                && let Some(journal) = &self.journal
+                && let Err(error) = journal.ring(&Feed::ToServers(*key.id())).await
+            {
+                tracing::debug!(%error, "nobody was told that a name was taken from a session");
+            }
+            self.report(key.owner(), Subject::One(key.locator()), reason);
+        }
     }
 
     /// The store itself: a call on the pointer would be boxed once for the pointer and once for the store.

@@ -54,7 +54,7 @@ impl SessionManager {
         let session = after(before, &key, &applied, updated)?;
         self.report(*owner, Subject::One(locator), Reason::Restored);
         applied.grants.remove(&name.secret_hash());
-        self.report_each(&key, Reason::of_change(&applied));
+        self.report_each(&key, Reason::of_change(&applied)).await;
         Ok(Resumed { name, session })
     }
 }

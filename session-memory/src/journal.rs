@@ -85,6 +85,11 @@ impl Journal for MemoryJournal {
         Box::new(MemoryFollower::new(self.0.clone(), *feed))
     }
 
+    async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+        self.0.kept.ring(feed);
+        Ok(())
+    }
+
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
         match (*subject, owner) {
             (Subject::One(locator), &owner) => self.0.kept.forget(SessionId { owner, locator }),

@@ -59,6 +59,10 @@ impl Journal for RedisJournal {
         Box::new(RedisFollower::of(feed, &self.sessions))
     }
 
+    async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+        self.sessions.ring(feed).await
+    }
+
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
         self.sessions.forget(owner, subject, &self.limits).await
     }

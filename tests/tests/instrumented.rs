@@ -1,16 +1,16 @@
-//! `Instrumented` is a store like the one inside, and reports what it does without saying to whom.
+//! `Instrumented` is a store or a journal like the one inside, and reports what it does without saying to whom.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use session_core::conformance::{BoxFuture, Harness};
+use session_core::conformance::{BoxFuture, Harness, JournalHarness};
 use session_core::{
-    Change, Instrumented, Lifetimes, Limits, Load, Measurement, NewSession, Operation, Outcome, Owner, SessionKey,
-    SessionName, SessionStore, StateValue, StoreError,
+    Change, Feed, Instrumented, Journal, JournalLimits, Lifetimes, Limits, Load, Measurement, NewSession, Operation,
+    Outcome, Owner, Position, SessionId, SessionKey, SessionName, SessionStore, StateValue, StoreError, Subject,
 };
-use session_memory::{MemoryConfig, MemoryStore};
+use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -40,8 +40,36 @@ impl Harness for InstrumentedHarness {
     }
 }
 
+#[async_trait]
+impl JournalHarness for InstrumentedHarness {
+    async fn handles(&self, limits: JournalLimits, count: usize) -> Vec<Arc<dyn Journal>> {
+        let journal = MemoryJournal::new(limits);
+        let handle = || Arc::new(Instrumented::new(Box::new(journal.clone()) as Box<dyn Journal>));
+        (0..count).map(|_| handle() as Arc<dyn Journal>).collect()
+    }
+
+    async fn elapse(&self, duration: Duration) {
+        Harness::elapse(self, duration).await;
+    }
+
+    fn tick(&self) -> Duration {
+        Harness::tick(self)
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        Harness::spawn(self, task)
+    }
+}
+
 mod conformance {
     session_core::conformance_tests! {
+        #[tokio::test(start_paused = true)]
+        super::InstrumentedHarness
+    }
+}
+
+mod journal_conformance {
+    session_core::journal_conformance_tests! {
         #[tokio::test(start_paused = true)]
         super::InstrumentedHarness
     }
@@ -92,6 +120,38 @@ async fn each_operation_is_measured_once_with_its_outcome() {
         (Operation::Delete, Outcome::Absent),
         (Operation::EndAll, Outcome::Done),
         (Operation::EndAll, Outcome::Refused),
+    ];
+    assert_eq!(*seen.lock().expect("no test panics here"), expected);
+}
+
+#[tokio::test]
+async fn each_operation_of_a_journal_is_measured_once_with_its_outcome() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    let meter = move |measurement: &Measurement| {
+        kept.lock().expect("no test panics here").push((measurement.operation, measurement.outcome));
+    };
+    let journal = Instrumented::new(MemoryJournal::new(JournalLimits { bytes: 10, ..JournalLimits::default() }));
+    let journal = journal.with_meter(meter);
+    let owner = Owner::principal("issuer", "alice");
+    let feed = Feed::ToClient(SessionId { owner, locator: SessionName::mint().locator() });
+
+    journal.append(&feed, b"short").await.expect("there is room");
+    journal.append(&feed, b"much too long").await.expect_err("more than the feed may hold is refused");
+    journal.read(&feed, Position::START, 1).await.expect("the journal answers");
+    journal.end(&feed).await.expect("the journal answers");
+    journal.ring(&feed).await.expect("the journal answers");
+    journal.forget(&owner, &Subject::All { sessions: 1 }).await.expect("a principal has sessions");
+    journal.forget(&Owner::Anonymous, &Subject::All { sessions: 1 }).await.expect_err("the anonymous owner has none");
+
+    let expected = [
+        (Operation::Append, Outcome::Done),
+        (Operation::Append, Outcome::Refused),
+        (Operation::Read, Outcome::Done),
+        (Operation::End, Outcome::Done),
+        (Operation::Ring, Outcome::Done),
+        (Operation::Forget, Outcome::Done),
+        (Operation::Forget, Outcome::Refused),
     ];
     assert_eq!(*seen.lock().expect("no test panics here"), expected);
 }

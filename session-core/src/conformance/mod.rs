@@ -201,6 +201,7 @@ rules! { $
         entries_go_after_their_time;
     following:
         a_follower_is_rung_by_another_handle
+        a_ring_adds_nothing
         a_ring_is_not_lost;
     ending:
         an_ended_session_leaves_no_entries

@@ -99,6 +99,10 @@ impl Feeds {
         self.slot(feed).get_mut().bell.get_or_insert_default().subscribe()
     }
 
+    pub(crate) fn ring(&self, feed: &Feed) {
+        ring(self.places.get(feed).and_then(|place| place.bell.clone()));
+    }
+
     /// Forgets what is kept for listeners who have gone.
     pub(crate) fn tidy(&self, feed: &Feed) {
         if let Slot::Occupied(slot) = self.places.entry(*feed) {

@@ -72,6 +72,12 @@ impl Sessions {
         Ok(entry(last, forgotten.as_deref())?.map_or(Position::START, |last| last.at))
     }
 
+    pub(crate) async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+        let key = self.keys.feed(feed);
+        let publish = cmd("PUBLISH").arg(&key).arg("").take();
+        all_well(self.ask(Request::new(slot(&key)).command(publish)).await?)
+    }
+
     pub(crate) async fn forget(
         &self,
         owner: &Owner,
@@ -95,18 +101,22 @@ impl Sessions {
             }
             (Subject::All { .. }, None) => return Err(StoreError::OwnerRequired),
         };
-        let mut replies = self.ask(request).await?;
-        while let Some(reply) = replies.next() {
-            if let Value::ServerError(error) = reply {
-                return Err(defect(Defect::Command(error.code().to_owned())));
-            }
-        }
-        Ok(())
+        all_well(self.ask(request).await?)
     }
 
     async fn ask(&self, request: Request) -> Result<Reply, StoreError> {
         Ok(Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies))
     }
+}
+
+/// Nothing, if the server refused none of what it was asked.
+fn all_well(mut replies: Reply) -> Result<(), StoreError> {
+    while let Some(reply) = replies.next() {
+        if let Value::ServerError(error) = reply {
+            return Err(defect(Defect::Command(error.code().to_owned())));
+        }
+    }
+    Ok(())
 }
 
 /// Asks what tells the entries of a feed that are forgotten, then calls `look.lua`. Each step has one key, so that nothing

@@ -52,6 +52,11 @@ impl Peer {
         name
     }
 
+    /// Whether it began with `initialize`, as clients of 2025-11-25 do.
+    pub(crate) fn initialized(&self) -> bool {
+        matches!(self.reach, Reach::Id(_))
+    }
+
     /// What a call says its session came from.
     pub(crate) fn source(&self) -> &'static str {
         match self.reach {

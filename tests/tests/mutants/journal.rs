@@ -24,6 +24,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::NamesWhatWasSaidForTheLimit, "an_entry_larger_than_a_feed_is_refused"),
     (Fault::KeepsTwiceAsLong, "entries_go_after_their_time"),
     (Fault::RingsTwoFollowers, "a_follower_is_rung_by_another_handle"),
+    (Fault::RingsByAnEntry, "a_ring_adds_nothing"),
     (Fault::TakesTheRingBeforeItIsHeard, "a_ring_is_not_lost"),
     (Fault::ForgetsTheLocatorOfAllOwners, "an_ended_session_leaves_no_entries"),
     (Fault::TheAnonymousEndAll, "the_end_of_all_rings_all"),
@@ -40,6 +41,7 @@ enum Fault {
     NamesWhatWasSaidForTheLimit,
     KeepsTwiceAsLong,
     RingsTwoFollowers,
+    RingsByAnEntry,
     TakesTheRingBeforeItIsHeard,
     ForgetsTheLocatorOfAllOwners,
     TheAnonymousEndAll,
@@ -181,6 +183,14 @@ impl Journal for Faulty {
             feed: *feed,
             followers: self.followers.clone(),
         })
+    }
+
+    async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+        if self.has(Fault::RingsByAnEntry) {
+            self.journal.append(feed, b"").await?;
+            return Ok(());
+        }
+        self.journal.ring(feed).await
     }
 
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {

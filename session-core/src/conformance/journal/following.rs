@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
+
 use super::{JournalHarness, append, end, follow, quiet, rung, said, session, two_handles};
 use crate::conformance::harness::{alice, interrupted, moment};
 use crate::journal::{Feed, Follower, Journal, Position};
@@ -36,6 +38,30 @@ pub async fn a_follower_is_rung_by_another_handle(harness: &dyn JournalHarness) 
         rung(harness, &mut here, "many appends ring at least once").await;
         quiet(harness, &mut here).await;
     }
+}
+
+/// Whoever follows the feed is rung, and nobody else, and there is nothing new to read.
+pub async fn a_ring_adds_nothing(harness: &dyn JournalHarness) {
+    let handles = two_handles(harness).await;
+    let session = session(alice());
+    let feed = Feed::ToServers(session);
+    let mut here = follow(harness, &handles[0], &feed).await;
+    let mut there = follow(harness, &handles[1], &feed).await;
+    let mut elsewhere = follow(harness, &handles[1], &Feed::ToClient(session)).await;
+    let entry = append(&handles[0], &feed, "an entry").await;
+    for handle in &handles {
+        for follower in [&mut here, &mut there, &mut elsewhere] {
+            quiet(harness, follower).await;
+        }
+        handle.ring(&feed).await.expect("the journal answers");
+        for follower in [&mut here, &mut there] {
+            rung(harness, follower, "a ring is heard by every follower").await;
+        }
+        let ring = select(elsewhere.rung(), harness.elapse(harness.tick())).await;
+        assert!(matches!(ring, Either::Right(_)), "a ring is heard by nobody who follows another feed");
+        assert_eq!(said(handle, &feed, entry.at).await, [""; 0], "a ring adds nothing");
+    }
+    handles[0].ring(&Feed::ToAll).await.expect("a ring that nobody hears is no error");
 }
 
 /// However often a follower stops waiting before it is rung, it learns of every entry: while it waits, or when it waits

@@ -46,38 +46,36 @@ impl Watch {
                     None => std::future::pending().await,
                 }
             };
-            let is_rung = tokio::select! {
+            tokio::select! {
                 () = ended.cancelled() => return,
-                () = rung => true,
-                () = sleep_until(due) => false,
-            };
-            let has_heard = is_rung && self.hear(&feed).await;
-            if !has_heard && !self.look().await {
+                () = rung => {}
+                () = sleep_until(due) => {}
+            }
+            let has_heard = self.hear(&feed).await;
+            // A ring may have meant an end, whatever else was heard.
+            if !self.look(has_heard).await {
                 return;
             }
         }
     }
 
-    /// Hands on what was said elsewhere. `false` if there was nothing, and the ring may have meant the session's end.
+    /// Hands on what was said elsewhere. `false` if that could not be read.
     async fn hear(&mut self, feed: &Feed) -> bool {
-        let Some(ledger) = self.ledger.clone() else { return false };
-        let mut has_heard = false;
-        while let Ok(entries) = ledger.journal().read(feed, self.at, BATCH).await {
-            let Some(last) = entries.last() else { break };
+        let Some(ledger) = self.ledger.clone() else { return true };
+        loop {
+            let Ok(entries) = ledger.journal().read(feed, self.at, BATCH).await else { return false };
+            let (Some(last), Some(local)) = (entries.last(), self.local.upgrade()) else { return true };
             self.at = last.at;
-            has_heard = true;
-            let Some(local) = self.local.upgrade() else { break };
             for entry in &entries {
                 if let Ok(heard) = serde_json::from_slice(&entry.bytes) {
                     hand_on(&local, &ledger, heard).await;
                 }
             }
         }
-        has_heard
     }
 
-    /// Looks whether the session is still there. `false` if it is not.
-    async fn look(&self) -> bool {
+    /// Looks whether the session is still there, and soon again if not all was heard. `false` if it is not there.
+    async fn look(&self, has_heard: bool) -> bool {
         let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return false };
         match open.sessions().store().peek(local.key()).await {
             Ok(None) => {
@@ -86,12 +84,12 @@ impl Watch {
                 open.close_this(&local).await;
                 false
             }
-            Ok(Some(session)) => {
+            Ok(Some(session)) if has_heard => {
                 local.may_expire_in(session.expires_in());
                 true
             }
             // A store that does not answer has ended nothing.
-            Err(_) => {
+            Ok(Some(_)) | Err(_) => {
                 local.may_expire_in(LATER);
                 true
             }
@@ -123,5 +121,5 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How many entries are read at once.
 const BATCH: usize = 64;
 
-/// When to look again for a record in a store that does not answer.
+/// When to look again where something did not answer.
 const LATER: Duration = Duration::from_secs(1);

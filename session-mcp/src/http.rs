@@ -84,6 +84,7 @@ pub struct Endpoint {
     closing: CancellationToken,
     /// Ends all other streams that have no end of their own.
     streams: CancellationToken,
+    legacy: Arc<LegacySessions>,
 }
 
 impl Endpoint {
@@ -119,13 +120,13 @@ impl Endpoint {
         let legacy = LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, closing.clone());
         let legacy = Arc::new(legacy);
         let front = Front::new(guard, Arc::clone(&legacy), calls.clone(), draining.clone(), config.body_limit);
-        let service = StreamableHttpService::new(factory, legacy, rmcp);
+        let service = StreamableHttpService::new(factory, Arc::clone(&legacy), rmcp);
         let router = Router::new()
             .route_service("/mcp", service)
             .route_layer(from_fn_with_state(front, front::handle))
             .route("/readyz", get(readyz).with_state(Readiness::new(sessions, draining.clone())))
             .route("/healthz", get(healthz));
-        Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams })
+        Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams, legacy })
     }
 
     /// Puts the routes into a larger application, or layers around them, such as the one that says which
@@ -139,6 +140,13 @@ impl Endpoint {
     /// The routes, for an application that serves them by itself. It has to end them too: see [`drain`](Self::drain).
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Counts, whenever it is called, the messages since the start that clients of protocol versions before 2026-07-28
+    /// were sent and that could not be kept: a client that was cut off missed them. For a metric; 0 is well.
+    pub fn unkept(&self) -> impl Fn() -> u64 + Clone + Send + Sync + use<> {
+        let legacy = Arc::clone(&self.legacy);
+        move || legacy.unkept()
     }
 
     /// Says by `/readyz` that no more requests should come. Those that do are served.

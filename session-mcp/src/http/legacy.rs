@@ -39,6 +39,7 @@ use super::trouble::Trouble;
 
 use self::event_id::StreamId;
 use self::greeting::Greeting;
+use self::ledger::Ledger;
 use self::local::{Local, LocalSessions};
 use self::naming::Naming;
 use self::relay::{Undelivered, deliver};
@@ -95,6 +96,11 @@ impl LegacySessions {
     /// Whether a session of this id is open here, whosever it is.
     pub(super) fn has(&self, id: &str) -> bool {
         self.open.has(id)
+    }
+
+    /// How many messages could not be kept.
+    pub(super) fn unkept(&self) -> u64 {
+        self.open.ledger().map_or(0, Ledger::unkept)
     }
 
     /// The session of this `Mcp-Session-Id`, if there is one. The store is asked first, and so for an unknown session

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Client as Http, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use session_core::{Owner, SessionKey, SessionName};
 use tokio::time::timeout;
 
 use crate::fleet::Replica;
@@ -14,6 +15,8 @@ use crate::fleet::Replica;
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: String,
+    /// Who it is, if it says so.
+    subject: Option<&'static str>,
     http: Http,
     last: Arc<AtomicU64>,
 }
@@ -21,8 +24,13 @@ pub(crate) struct Client {
 impl Client {
     /// Initializes a session at this replica.
     pub(crate) async fn connect(at: &Replica) -> Self {
+        Self::connect_as(None, at).await
+    }
+
+    /// The same, of a principal.
+    pub(crate) async fn connect_as(subject: impl Into<Option<&'static str>>, at: &Replica) -> Self {
         let http = Http::builder().pool_max_idle_per_host(0).build().expect("nothing special");
-        let nobody = Self { id: String::new(), http, last: Arc::default() };
+        let nobody = Self { id: String::new(), subject: subject.into(), http, last: Arc::default() };
         let info = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": {} }, "clientInfo": info });
         let answer = nobody.post(at, &nobody.request("initialize", &params)).await;
@@ -57,6 +65,7 @@ impl Client {
 
     fn prepare(&self, method: Method, at: &Replica) -> RequestBuilder {
         let request = self.http.request(method, &at.url).header("mcp-protocol-version", "2025-11-25");
+        let request = self.subject.into_iter().fold(request, |request, subject| request.header("subject", subject));
         if self.id.is_empty() { request } else { request.header("mcp-session-id", &self.id) }
     }
 
@@ -80,6 +89,13 @@ impl Client {
 
     pub(crate) async fn status(&self, at: &Replica) -> StatusCode {
         self.post(at, &self.request("ping", &json!({}))).await.status()
+    }
+
+    /// Its session, as it leads there.
+    pub(crate) fn key(&self) -> SessionKey {
+        let owner =
+            self.subject.map_or(Owner::Anonymous, |subject| Owner::principal("https://issuer.example", subject));
+        SessionKey::by_name(owner, &self.id.parse::<SessionName>().expect("the server gave it"))
     }
 
     pub(crate) async fn delete(&self, at: &Replica) -> StatusCode {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::json;
-use session_core::{Owner, SessionKey, SessionName};
+use session_core::{Access, Change, Limits, Mode, NewGrant, SessionKey};
 
 use crate::client::{Client, Events};
 use crate::fleet::{Backend, Replica};
@@ -44,6 +44,70 @@ async fn a_session_that_a_tool_ends_elsewhere_ends_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_taken_away_at_one_replica_opens_nothing_at_any() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let (mut at_a, mut at_b) = (client.listen(&a, None).await, client.listen(&b, None).await);
+    let grant = NewGrant::new(Mode::ReadWrite);
+    let (other, _) = b.sessions.promote(&client.key(), grant, Change::new()).await.expect("there is room for a name");
+    let other = SessionKey::by_name(client.key().owner(), &other);
+    let Access::Secret(taken) = client.key().access() else { panic!("it leads there by its name") };
+    b.sessions.update(&other, Change::new().revoke(taken)).await.expect("the session is live");
+    let begun = Instant::now();
+    at_a.end().await;
+    at_b.end().await;
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    for replica in [&a, &b] {
+        assert_eq!(client.status(replica).await, StatusCode::NOT_FOUND);
+    }
+    a.sessions.load(&other).await.expect("the session lives under its other name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_makes_room_for_another_ends_at_all_replicas() {
+    let limits = Limits { sessions_per_principal: 1, evict_after: Duration::from_millis(300), ..Limits::default() };
+    let backend = Backend::limited(limits);
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let older = Client::connect_as("alice", &a).await;
+    assert_eq!(older.status(&b).await, StatusCode::OK, "both have it open");
+    let (mut at_a, mut at_b) = (older.listen(&a, None).await, older.listen(&b, None).await);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let newer = Client::connect_as("alice", &b).await;
+    let begun = Instant::now();
+    at_a.end().await;
+    at_b.end().await;
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert_eq!((older.status(&a).await, newer.status(&a).await), (StatusCode::NOT_FOUND, StatusCode::OK));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_stream_keeps_its_session_from_idling_out_and_ends_when_its_life_is_over() {
+    let (idle, absolute) = (Duration::from_millis(600), Duration::from_secs(3));
+    let backend = Backend::new().with_lifetimes(idle, absolute);
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let begun = Instant::now();
+    let client = Client::connect(&a).await;
+    let mut at_b = client.listen(&b, None).await;
+    at_b.end().await;
+    let lived = begun.elapsed();
+    assert!(lived > absolute - idle && lived < absolute + SOON, "{lived:?}");
+    assert_eq!(client.status(&a).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_call_in_another_session_keeps_that_of_its_connection_too() {
+    let backend = Backend::new().with_lifetimes(Duration::from_millis(600), Duration::from_secs(60));
+    let a = backend.replica().await;
+    let (client, other) = (Client::connect(&a).await, Client::connect(&a).await);
+    let opened = Events::of(other.post(&a, &other.tool("open_session", &json!({}))).await).message().await;
+    let handle = opened.expect("an answer")["result"]["structuredContent"]["session"].take();
+    assert_eq!(client.call(&a, "slow", json!({ "session": handle, "ms": 2_000 })).await, "1");
+    assert_eq!(client.call(&a, "count", json!({})).await, "1", "the connection's own session is still there");
+    assert_eq!(client.call(&a, "count", json!({ "session": handle })).await, "2", "and so is the other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_ends_leaves_the_session_and_asks_its_clients_to_come_back() {
     let backend = Backend::new();
     let (mut a, b) = (backend.replica().await, backend.replica().await);
@@ -57,8 +121,7 @@ async fn a_replica_that_ends_leaves_the_session_and_asks_its_clients_to_come_bac
     }
     assert!(last.expect("a last word").retry.expect("when to come back") <= 1000);
     assert_eq!(client.call(&b, "count", json!({})).await, "1");
-    let key = SessionKey::by_name(Owner::Anonymous, &client.id.parse::<SessionName>().expect("a name"));
-    b.sessions.load(&key).await.expect("the session lives");
+    b.sessions.load(&client.key()).await.expect("the session lives");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

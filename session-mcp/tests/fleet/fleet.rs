@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use session_core::{Journal, JournalLimits, SessionManager, SessionStore};
-use session_mcp::{Config, Durability, Endpoint, SessionTools, TokioTimer};
-use session_memory::{MemoryJournal, MemoryStore};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use session_core::{Journal, JournalLimits, Lifetimes, Limits, SessionManager, SessionStore};
+use session_mcp::{Config, Durability, Endpoint, Principal, SessionTools, TokioTimer};
+use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -18,27 +21,50 @@ use crate::site::Site;
 pub(crate) struct Backend {
     store: Arc<dyn SessionStore>,
     journal: Arc<dyn Journal>,
+    lifetimes: Lifetimes,
 }
 
 impl Backend {
     pub(crate) fn new() -> Self {
+        Self::limited(Limits::default())
+    }
+
+    /// One that keeps no more than this.
+    pub(crate) fn limited(limits: Limits) -> Self {
+        let store = MemoryStore::new(MemoryConfig { limits, ..MemoryConfig::default() });
         let journal = Arc::new(MemoryJournal::new(JournalLimits::default()));
-        Self { store: Arc::new(MemoryStore::default()), journal }
+        Self { store: Arc::new(store), journal, lifetimes: Lifetimes::default() }
+    }
+
+    /// Sessions live so long.
+    pub(crate) fn with_lifetimes(mut self, idle: Duration, absolute: Duration) -> Self {
+        self.lifetimes = Lifetimes::new(idle, absolute).expect("a session can live so long");
+        self
+    }
+
+    /// What is said is kept there.
+    pub(crate) fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = journal;
+        self
     }
 
     /// A replica over this.
     pub(crate) async fn replica(&self) -> Replica {
-        Replica::start(self.clone(), Duration::ZERO, Duration::ZERO).await
+        self.configured(Config::default()).await
     }
 
     /// A replica that goes on serving for so long when it is asked to end.
     pub(crate) async fn patient_replica(&self, delay: Duration) -> Replica {
-        Replica::start(self.clone(), Duration::ZERO, delay).await
+        self.configured(Config { drain_delay: delay, ..Config::default() }).await
+    }
+
+    pub(crate) async fn configured(&self, config: Config) -> Replica {
+        Replica::start(self.clone(), Duration::ZERO, config).await
     }
 
     /// A replica whose handlers take so long to make.
     pub(crate) async fn slow_replica(&self, making: Duration) -> Replica {
-        Replica::start(self.clone(), making, Duration::ZERO).await
+        Replica::start(self.clone(), making, Config::default()).await
     }
 }
 
@@ -50,19 +76,22 @@ pub(crate) struct Replica {
     pub(crate) made: Arc<AtomicUsize>,
     /// How many calls of the tool `wait` are running.
     pub(crate) waiting: Arc<AtomicUsize>,
+    unkept: Box<dyn Fn() -> u64 + Send + Sync>,
     shutdown: Option<oneshot::Sender<()>>,
     runtime: Option<Runtime>,
 }
 
 impl Replica {
-    async fn start(backend: Backend, making: Duration, delay: Duration) -> Self {
+    async fn start(backend: Backend, making: Duration, config: Config) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let (shutdown, asked) = oneshot::channel::<()>();
         let made = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&made);
-        let (url, sessions, waiting) = runtime
+        let (url, sessions, waiting, unkept) = runtime
             .spawn(async move {
-                let sessions = SessionManager::new(backend.store, Arc::new(TokioTimer)).with_journal(backend.journal);
+                let sessions = SessionManager::new(backend.store, Arc::new(TokioTimer))
+                    .with_lifetimes(backend.lifetimes)
+                    .with_journal(backend.journal);
                 sessions.start().await.expect("the store is there");
                 let sessions = Arc::new(sessions);
                 let site = Site::new(&SessionTools::new(sessions.lifetimes(), Durability::Store));
@@ -72,18 +101,25 @@ impl Replica {
                     std::thread::sleep(making);
                     site.clone()
                 };
-                let config = Config { drain_delay: delay, ..Config::default() };
                 let endpoint = Endpoint::new(handler, Arc::clone(&sessions), &config).expect("valid");
+                let endpoint = endpoint.map_router(|router| router.layer(from_fn(authenticate)));
+                let unkept = endpoint.unkept();
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
                 let url = format!("http://{}/mcp", listener.local_addr().expect("it is bound"));
                 tokio::spawn(endpoint.serve(listener, Duration::from_millis(500), async {
                     let _ = asked.await;
                 }));
-                (url, sessions, waiting)
+                (url, sessions, waiting, unkept)
             })
             .await
             .expect("it starts");
-        Self { url, sessions, made, waiting, shutdown: Some(shutdown), runtime: Some(runtime) }
+        let (unkept, shutdown, runtime) = (Box::new(unkept), Some(shutdown), Some(runtime));
+        Self { url, sessions, made, waiting, unkept, shutdown, runtime }
+    }
+
+    /// How much of what it said could not be kept.
+    pub(crate) fn unkept(&self) -> u64 {
+        (self.unkept)()
     }
 
     /// Asks it to end, as a deployment does.
@@ -103,4 +139,13 @@ impl Drop for Replica {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Believes whoever says who they are; others are nobody.
+async fn authenticate(mut request: Request, next: Next) -> Response {
+    let subject = request.headers().get("subject").and_then(|subject| subject.to_str().ok());
+    if let Some(principal) = subject.and_then(|subject| Principal::new("https://issuer.example", subject).ok()) {
+        request.extensions_mut().insert(principal);
+    }
+    next.run(request).await
 }

@@ -3,6 +3,7 @@
 mod client;
 mod ending;
 mod fleet;
+mod keeping;
 mod relaying;
 mod restoring;
 mod site;

@@ -25,13 +25,13 @@ struct Inner {
     /// When to try again, in milliseconds since `begun`. Written by whoever fails.
     try_again: AtomicU64,
     /// How much could not be kept.
-    lost: AtomicU64,
+    unkept: AtomicU64,
 }
 
 impl Ledger {
     pub(super) fn new(journal: Arc<dyn Journal>, replica: Replica) -> Self {
-        let (try_again, lost) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { journal, replica, begun: Instant::now(), try_again, lost }))
+        let (try_again, unkept) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { journal, replica, begun: Instant::now(), try_again, unkept }))
     }
 
     pub(super) fn journal(&self) -> &dyn Journal {
@@ -48,22 +48,27 @@ impl Ledger {
         self.now() < self.0.try_again.load(Ordering::Relaxed)
     }
 
+    /// How much could not be kept.
+    pub(super) fn unkept(&self) -> u64 {
+        self.0.unkept.load(Ordering::Relaxed)
+    }
+
     /// Keeps something that is said. `None` if that cannot be done now.
     pub(super) async fn keep(&self, feed: &Feed, said: &(impl Serialize + Sync)) -> Option<Appended> {
         let bytes = serde_json::to_vec(said).ok()?;
         if self.is_away() {
-            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            self.0.unkept.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         match self.0.journal.append(feed, &bytes).await {
             Ok(appended) => Some(appended),
             Err(error) => {
-                let lost = self.0.lost.fetch_add(1, Ordering::Relaxed) + 1;
+                let unkept = self.0.unkept.fetch_add(1, Ordering::Relaxed) + 1;
                 // One message that is too large says nothing of the next.
                 if !matches!(error, StoreError::Quota(_)) {
                     self.0.try_again.store(self.now() + PAUSE, Ordering::Relaxed);
                 }
-                tracing::warn!(%error, lost, "what is said in a session is not kept; a client that is cut off now misses it");
+                tracing::warn!(%error, unkept, "what is said in a session is not kept; a client that is cut off now misses it");
                 None
             }
         }
@@ -79,8 +84,10 @@ const PAUSE: u64 = 1_000;
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lost = self.0.lost.load(Ordering::Relaxed);
-        f.debug_struct("Ledger").field("journal", &self.0.journal).field("lost", &lost).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("journal", &self.0.journal)
+            .field("unkept", &self.unkept())
+            .finish_non_exhaustive()
     }
 }
 

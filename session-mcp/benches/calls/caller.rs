@@ -1,0 +1,144 @@
+//! Whoever calls: with a connection that is kept, and no more work than that takes.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// How a call is to find its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// By its `Mcp-Session-Id`.
+    Legacy,
+    /// By a handle among the arguments.
+    Modern,
+}
+
+impl Era {
+    pub(crate) const ALL: [Self; 2] = [Self::Legacy, Self::Modern];
+
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Legacy => "2025-11-25",
+            Self::Modern => "2026-07-28",
+        }
+    }
+}
+
+/// A connection, and a session that its calls belong to.
+pub(crate) struct Caller {
+    stream: TcpStream,
+    host: String,
+    era: Era,
+    /// What leads to the session.
+    name: String,
+    answer: Vec<u8>,
+}
+
+impl Caller {
+    /// Connects and begins a session. Servers without sessions of 2026-07-28 get calls of the same length.
+    pub(crate) async fn connect(host: &str, era: Era, has_sessions: bool) -> Self {
+        let stream = TcpStream::connect(host).await.expect("the server listens");
+        stream.set_nodelay(true).expect("it is a connection");
+        let (host, name) = (host.to_owned(), String::new());
+        let mut caller = Self { stream, host, era, name, answer: Vec::new() };
+        match era {
+            Era::Legacy => caller.initialize().await,
+            Era::Modern if has_sessions => caller.open().await,
+            Era::Modern => caller.name = format!("ses_{:044}", 0),
+        }
+        caller
+    }
+
+    /// The bytes of a call of this tool.
+    pub(crate) fn request(&self, tool: &str) -> Vec<u8> {
+        let arguments = if self.era == Era::Modern { json!({ "session": self.name }) } else { json!({}) };
+        self.post("tools/call", Some(1), json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// Sends a request, and looks that it is answered as it should.
+    pub(crate) async fn call(&mut self, request: &[u8]) {
+        let body = self.exchange(request).await;
+        let is_done = self.answer[body..].windows(DONE.len()).any(|part| part == DONE);
+        assert!(is_done, "the call should have succeeded: {}", String::from_utf8_lossy(&self.answer));
+    }
+
+    async fn initialize(&mut self) {
+        let client = json!({ "name": "bench", "version": "1" });
+        let params = json!({ "protocolVersion": self.era.version(), "capabilities": {}, "clientInfo": client });
+        let head = self.exchange(&self.post("initialize", Some(0), params)).await;
+        let head = String::from_utf8_lossy(&self.answer[..head]).into_owned();
+        let name = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("it begins a session");
+        name.clone_into(&mut self.name);
+        self.exchange(&self.post("notifications/initialized", None, json!({}))).await;
+    }
+
+    async fn open(&mut self) {
+        let params = json!({ "name": "open_session", "arguments": {} });
+        let body = self.exchange(&self.post("tools/call", Some(0), params)).await;
+        let opened: Value = serde_json::from_slice(&self.answer[body..]).expect("an answer in JSON");
+        let handle = opened["result"]["structuredContent"]["session"].as_str().expect("a handle");
+        handle.clone_into(&mut self.name);
+    }
+
+    fn post(&self, method: &str, id: Option<u64>, mut params: Value) -> Vec<u8> {
+        let mut head = format!(
+            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\n",
+            self.host
+        );
+        match self.era {
+            Era::Legacy if self.name.is_empty() => {}
+            Era::Legacy => {
+                head += &format!("mcp-protocol-version: {}\r\nmcp-session-id: {}\r\n", self.era.version(), self.name);
+            }
+            Era::Modern => {
+                let tool = params["name"].as_str().expect("only tools are called").to_owned();
+                head += &format!(
+                    "mcp-protocol-version: {}\r\nmcp-method: {method}\r\nmcp-name: {tool}\r\n",
+                    self.era.version()
+                );
+                params["_meta"] = json!({
+                    "io.modelcontextprotocol/protocolVersion": self.era.version(),
+                    "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                });
+            }
+        }
+        let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        if let Some(id) = id {
+            message["id"] = json!(id);
+        }
+        let body = message.to_string();
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+
+    /// Sends a request and reads its answer. Returns where the body begins.
+    async fn exchange(&mut self, request: &[u8]) -> usize {
+        self.stream.write_all(request).await.expect("the server reads");
+        self.answer.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
+            assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
+            if let Some(body) = body_of_whole(&self.answer) {
+                let is_success = self.answer.starts_with(b"HTTP/1.1 20");
+                assert!(is_success, "it succeeds: {}", String::from_utf8_lossy(&self.answer));
+                return body;
+            }
+        }
+    }
+}
+
+/// What an answer of the tools says.
+const DONE: &[u8] = b"\"text\":\"done\"";
+
+/// Where the body of an answer begins, if all of the answer is there.
+fn body_of_whole(answer: &[u8]) -> Option<usize> {
+    let body = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&answer[..body]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let is_whole = match length {
+        Some(length) => answer.len() >= body + length,
+        None => !head.contains("transfer-encoding: chunked") || answer.ends_with(b"0\r\n\r\n"),
+    };
+    is_whole.then_some(body)
+}

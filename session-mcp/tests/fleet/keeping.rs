@@ -1,0 +1,105 @@
+//! What is said need not be kept for a server to work, unless it has to be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use serde_json::json;
+use session_core::{Appended, Entry, Feed, Follower, Journal, Owner, Position, StoreError, Subject};
+use session_mcp::Config;
+use session_memory::MemoryJournal;
+
+use crate::client::{Client, Events};
+use crate::fleet::Backend;
+
+/// A journal that can be away.
+#[derive(Debug, Default)]
+struct Unreliable {
+    inner: MemoryJournal,
+    is_away: AtomicBool,
+}
+
+impl Unreliable {
+    fn leave(&self) {
+        self.is_away.store(true, Ordering::SeqCst);
+    }
+
+    fn come_back(&self) {
+        self.is_away.store(false, Ordering::SeqCst);
+    }
+
+    fn inner(&self) -> Result<&MemoryJournal, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable { store: "unreliable", maybe_applied: false, source: None });
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Journal for Unreliable {
+    async fn append(&self, feed: &Feed, entry: &[u8]) -> Result<Appended, StoreError> {
+        self.inner()?.append(feed, entry).await
+    }
+
+    async fn read(&self, feed: &Feed, after: Position, max: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner()?.read(feed, after, max).await
+    }
+
+    async fn end(&self, feed: &Feed) -> Result<Position, StoreError> {
+        self.inner()?.end(feed).await
+    }
+
+    fn follow(&self, feed: &Feed) -> Box<dyn Follower> {
+        self.inner.follow(feed)
+    }
+
+    async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
+        self.inner()?.ring(feed).await
+    }
+
+    async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
+        self.inner()?.forget(owner, subject).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_nothing_can_be_kept_calls_are_answered_and_what_is_lost_is_counted() {
+    let journal = Arc::new(Unreliable::default());
+    let backend = Backend::new().with_journal(Arc::clone(&journal) as Arc<dyn Journal>);
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    assert_eq!(a.unkept(), 0);
+    journal.leave();
+    for count in 1..=3 {
+        assert_eq!(client.call(&a, "count", json!({})).await, count.to_string());
+    }
+    assert_eq!(client.call(&b, "count", json!({})).await, "4", "a session is also restored");
+    assert_eq!((a.unkept(), b.unkept()), (3, 1), "an answer each");
+    journal.come_back();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let mut stream = Events::of(client.post(&a, &client.tool("count", &json!({}))).await);
+    assert_eq!(stream.answer().await, "5");
+    let last = stream.last_id.expect("it is kept again, and can be named");
+    assert!(client.listen(&b, Some(&last)).await.message().await.is_none(), "nothing follows an answer");
+    assert_eq!(a.unkept(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_everything_has_to_be_kept_calls_wait_for_that() {
+    let journal = Arc::new(Unreliable::default());
+    let backend = Backend::new().with_journal(Arc::clone(&journal) as Arc<dyn Journal>);
+    let a = backend.configured(Config { require_resumability: true, ..Config::default() }).await;
+    let client = Client::connect(&a).await;
+    assert_eq!(client.call(&a, "count", json!({})).await, "1");
+    journal.leave();
+    // Nobody knows yet.
+    client.post(&a, &client.tool("count", &json!({}))).await;
+    let refused = client.post(&a, &client.tool("count", &json!({}))).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    journal.come_back();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(client.call(&a, "count", json!({})).await, "3", "the one that was refused did not run");
+}

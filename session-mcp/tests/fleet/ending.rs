@@ -12,12 +12,18 @@ use crate::fleet::{Backend, Replica};
 /// Within which time all replicas know of an end.
 const SOON: Duration = Duration::from_secs(1);
 
+/// Streams that were just opened use their session once, and would notice its end by that. The next time is much later.
+async fn after_the_first_use() {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_at_one_replica_ends_the_session_and_its_streams_at_all() {
     let backend = Backend::new();
     let (a, b, c) = (backend.replica().await, backend.replica().await, backend.replica().await);
     let client = Client::connect(&a).await;
     let (mut at_a, mut at_b) = (client.listen(&a, None).await, client.listen(&b, None).await);
+    after_the_first_use().await;
     assert_eq!(client.delete(&c).await, StatusCode::NO_CONTENT);
     let begun = Instant::now();
     at_a.end().await;
@@ -35,6 +41,7 @@ async fn a_session_that_a_tool_ends_elsewhere_ends_here() {
     let (a, b) = (backend.replica().await, backend.replica().await);
     let client = Client::connect(&a).await;
     let mut stream = client.listen(&a, None).await;
+    after_the_first_use().await;
     let ended = client.post(&b, &client.tool("end_session", &json!({}))).await;
     assert_eq!(ended.status(), StatusCode::OK);
     let begun = Instant::now();
@@ -49,6 +56,7 @@ async fn a_name_that_is_taken_away_at_one_replica_opens_nothing_at_any() {
     let (a, b) = (backend.replica().await, backend.replica().await);
     let client = Client::connect(&a).await;
     let (mut at_a, mut at_b) = (client.listen(&a, None).await, client.listen(&b, None).await);
+    after_the_first_use().await;
     let grant = NewGrant::new(Mode::ReadWrite);
     let (other, _) = b.sessions.promote(&client.key(), grant, Change::new()).await.expect("there is room for a name");
     let other = SessionKey::by_name(client.key().owner(), &other);

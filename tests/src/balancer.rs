@@ -31,7 +31,7 @@ impl Balancer {
         let mut command = Command::new("haproxy");
         command.arg("-db").arg("-f").arg(deploy().join("haproxy.cfg")).env("LISTEN", format!("127.0.0.1:{port}"));
         for (name, replica) in ["REPLICA_A", "REPLICA_B", "REPLICA_C"].into_iter().zip(replicas) {
-            command.env(name, address(replica));
+            command.env(name, replica.address());
         }
         Self::begin(command, port, folder())
     }
@@ -49,7 +49,7 @@ impl Balancer {
         let listen = format!("listen 127.0.0.1:{port};\naccess_log off;\n");
         fs::write(here.join("nginx.listen.conf"), listen).expect("the folder is ours");
         let servers =
-            replicas.iter().map(|replica| format!("server {} max_fails=1 fail_timeout=1s;\n", address(replica)));
+            replicas.iter().map(|replica| format!("server {} max_fails=1 fail_timeout=1s;\n", replica.address()));
         fs::write(here.join("nginx.replicas.conf"), servers.collect::<String>()).expect("the folder is ours");
         let mut command = Command::new("nginx");
         let options = format!("pid {}/pid; daemon off;", here.display());
@@ -90,10 +90,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("the system has room for a temporary folder")
-}
-
-fn address(replica: &HttpServer) -> &str {
-    replica.url().trim_start_matches("http://").trim_end_matches("/mcp")
 }
 
 fn deploy() -> PathBuf {

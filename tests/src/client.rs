@@ -1,4 +1,4 @@
-//! The clients that people use, each run by its own Python.
+//! The clients that people use, each run by its own driver.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
@@ -14,6 +14,10 @@ pub enum Sdk {
     Mcp1,
     /// Python `mcp` 2.3.
     Mcp2,
+    /// TypeScript `@modelcontextprotocol/sdk` 1.32.
+    Sdk1,
+    /// TypeScript `@modelcontextprotocol/client` 2.4.
+    Client2,
 }
 
 impl Sdk {
@@ -21,25 +25,30 @@ impl Sdk {
     #[must_use]
     pub fn protocol(self) -> &'static str {
         match self {
-            Self::Mcp1 => "2025-11-25",
+            Self::Mcp1 | Self::Sdk1 | Self::Client2 => "2025-11-25",
             Self::Mcp2 => "2026-07-28",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Mcp1 => "mcp_1",
-            Self::Mcp2 => "mcp_2",
         }
     }
 
     fn command(self) -> Command {
         // Asked when running: a build directory may be shared by several checkouts.
         let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"));
-        let python = package.join("../target/clients").join(self.name()).join("bin/python");
-        assert!(python.exists(), "{} is not installed; `tests/run` installs it", self.name());
-        let mut command = Command::new(python);
-        command.arg("-B").arg(package.join("clients").join(self.name()).with_extension("py"));
+        let (driver, needs) = match self {
+            Self::Mcp1 => ("mcp_1.py", "mcp_1"),
+            Self::Mcp2 => ("mcp_2.py", "mcp_2"),
+            Self::Sdk1 => ("sdk_1.mjs", "npm"),
+            Self::Client2 => ("client_2.mjs", "npm"),
+        };
+        let installed = package.join("../target/clients").join(needs);
+        assert!(installed.exists(), "{needs} is not installed; `tests/run` installs it");
+        let mut command = match needs {
+            "npm" => Command::new("node"),
+            _ => Command::new(installed.join("bin/python")),
+        };
+        if needs != "npm" {
+            command.arg("-B");
+        }
+        command.arg(package.join("clients").join(driver));
         command
     }
 }
@@ -77,7 +86,7 @@ impl Client {
         command.arg(target).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Neither a proxy nor the settings of whoever runs the tests get between client and server.
         command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        let mut process = command.spawn().expect("the client's Python starts");
+        let mut process = command.spawn().expect("the client's driver starts");
         let commands = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().expect("stdout was piped above")).lines();
         let mut client = Self { process, commands, answers };

@@ -6,6 +6,7 @@ mod balancer;
 mod binary;
 mod checkout;
 mod client;
+mod counter;
 mod link;
 mod server;
 
@@ -13,6 +14,7 @@ pub use balancer::Balancer;
 pub use binary::{binary, everything};
 pub use checkout::Checkout;
 pub use client::{Answer, Client, Sdk};
+pub use counter::Counter;
 pub use link::{Link, Site, Transport};
 pub use server::{HttpServer, SlowPost, StdioServer, address};
 

@@ -54,9 +54,9 @@ impl Link {
     #[must_use]
     pub fn source_without_handle(self) -> &'static str {
         match (self.sdk, self.transport) {
-            (Sdk::Mcp1, Transport::Stdio) => "connection",
-            (Sdk::Mcp1, Transport::Http) => "http_session",
             (Sdk::Mcp2, _) => "opened",
+            (_, Transport::Stdio) => "connection",
+            (_, Transport::Http) => "http_session",
         }
     }
 

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The server over Streamable HTTP, at a port of its own. It is killed when dropped.
 #[derive(Debug)]
 pub struct HttpServer {
+    command: Command,
     process: Child,
     url: String,
 }
@@ -78,23 +79,32 @@ impl HttpServer {
         Self::begin(command)
     }
 
-    fn begin(mut command: Command) -> Self {
-        let mut process = command.args(["--http", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
-        let url = log
-            .by_ref()
-            .map_while(Result::ok)
-            .inspect(|line| echo(line))
-            .find_map(|line| address(&line))
-            .expect("the server says where it listens");
-        thread::spawn(move || log.map_while(Result::ok).for_each(|line| echo(&line)));
-        Self { process, url }
+    fn begin(command: Command) -> Self {
+        let (process, url) = listen(&command, "127.0.0.1:0");
+        Self { command, process, url }
+    }
+
+    /// Starts it once more after its end, where it was.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before it listens.
+    pub fn start_again(&mut self) {
+        let (process, url) = listen(&self.command, self.address());
+        assert_eq!(url, self.url, "it is where it was");
+        self.process = process;
     }
 
     /// Where it serves the protocol.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://").trim_end_matches("/mcp")
     }
 
     /// How many files it has open, connections among them.
@@ -124,6 +134,17 @@ impl HttpServer {
     /// If it has ended already.
     pub fn terminate(&self) {
         terminate(&self.process);
+    }
+
+    /// Ends it in the middle of whatever it does, with SIGKILL.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn kill(&mut self) {
+        assert_eq!(self.process.try_wait().expect("the server was started above"), None, "the server still runs");
+        self.process.kill().expect("it is ours");
+        self.process.wait().expect("it was just killed");
     }
 
     /// Waits until it has ended.
@@ -159,7 +180,7 @@ impl SlowPost {
     /// If the server is not there.
     #[must_use]
     pub fn begin(server: &HttpServer, head: &str, body: &str) -> Self {
-        let host = server.url.trim_start_matches("http://").trim_end_matches("/mcp");
+        let host = server.address();
         let mut stream = TcpStream::connect(host).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
         let (first, rest) = body.split_at(body.len().saturating_sub(1));
@@ -296,6 +317,22 @@ fn command(binary: &Path) -> Command {
     // The settings of whoever runs the tests are not those of the server under test.
     command.env_clear().envs(["HOME", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command
+}
+
+/// Starts a server that is to listen at an address, waits until it does, and returns where.
+fn listen(command: &Command, address: &str) -> (Child, String) {
+    let mut again = self::command(Path::new(command.get_program()));
+    again.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = again.args(["--http", address]).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut log = BufReader::new(process.stderr.take().expect("stderr was piped above")).lines();
+    let url = log
+        .by_ref()
+        .map_while(Result::ok)
+        .inspect(|line| echo(line))
+        .find_map(|line| self::address(&line))
+        .expect("the server says where it listens");
+    thread::spawn(move || log.map_while(Result::ok).for_each(|line| echo(&line)));
+    (process, url)
 }
 
 /// Shows a line of the server's log with the output of the test.

@@ -1,8 +1,7 @@
 //! Replicas of the `everything` example on one Redis, behind the balancers of `deploy/`, and the clients that people use.
 
-use serde_json::json;
 use session_test_servers::{Server, free_port};
-use session_tests::{Balancer, Client, HttpServer, Sdk, everything};
+use session_tests::{Balancer, Counter, HttpServer, Sdk, everything};
 
 /// Two replicas that share a Redis.
 struct Fleet {
@@ -19,25 +18,6 @@ impl Fleet {
     }
 }
 
-/// A client that counts, by a handle if its connection has no session.
-struct Counter {
-    client: Client,
-    handle: Option<String>,
-}
-
-impl Counter {
-    fn connect(sdk: Sdk, url: &str) -> Self {
-        let mut client = Client::connect(sdk, url);
-        let handle = (sdk == Sdk::Mcp2).then(|| client.open());
-        Self { client, handle }
-    }
-
-    fn count(&mut self) -> u64 {
-        let arguments = self.handle.as_ref().map_or(json!({}), |handle| json!({ "session": handle }));
-        self.client.ask("counter", arguments)["count"].as_u64().expect("a number")
-    }
-}
-
 fn counts_in_every_session(url: &str) {
     let mut counters = [Sdk::Mcp1, Sdk::Mcp2, Sdk::Mcp1, Sdk::Mcp2].map(|sdk| Counter::connect(sdk, url));
     for round in 1..=4 {
@@ -46,7 +26,7 @@ fn counts_in_every_session(url: &str) {
         }
     }
     for counter in counters {
-        counter.client.close();
+        counter.close();
     }
 }
 

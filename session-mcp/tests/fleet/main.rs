@@ -2,6 +2,7 @@
 
 mod client;
 mod ending;
+mod eras;
 mod fleet;
 mod keeping;
 mod relaying;

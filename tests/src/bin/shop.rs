@@ -115,11 +115,14 @@ async fn add(session: Session, items: Parameters<Items>, _: RequestMetaObject) -
     Ok(total.to_string())
 }
 
-/// Serves over stdio; with any argument, over HTTP at a free port.
+/// Serves over stdio; with any argument, over HTTP at a free port. Behind `--store` is the URL of a store.
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter("warn,session_mcp=info").with_writer(std::io::stderr).init();
-    let config = Config::default();
+    let mut config = Config::default();
+    if let Some(store) = std::env::args().skip_while(|argument| argument != "--store").nth(1) {
+        config.store = store.parse()?;
+    }
     let lifespan = Lifespan::begin(&config).await?;
     let shop = Shop::new(&lifespan.tools());
     let mut terminated = signal(SignalKind::terminate())?;

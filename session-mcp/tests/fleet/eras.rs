@@ -2,10 +2,12 @@
 //! to.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use session_core::{Measurement, Operation};
 use tokio::time::sleep;
 
 use crate::fleet::{Backend, Replica};
@@ -22,6 +24,31 @@ async fn on_2026_07_28_a_get_is_not_allowed() {
         let answer = request.header("mcp-protocol-version", VERSION).send().await.expect("the replica answers");
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_2026_07_28_a_call_without_a_session_asks_for_nothing_and_leaves_nothing() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let meter = move |measured: &Measurement| seen.lock().expect("no panic").push(measured.operation);
+    let a = Backend::new().measured(meter).replica().await;
+    asked.lock().expect("no panic").clear();
+    let answer = call(&a, "notify", &json!({})).send().await.expect("the replica answers");
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body = answer.text().await.expect("an answer is whole");
+    assert!(body.contains("said"), "{body}");
+    assert_eq!(*asked.lock().expect("no panic"), [], "neither store nor journal");
+
+    // And with one, it asks for that session, and keeps nothing of what it says.
+    let opened = call(&a, "open_session", &json!({})).send().await.expect("the replica answers").text().await;
+    let message: Value = serde_json::from_str(&opened.expect("an answer is whole")).expect("JSON");
+    let handle = &message["result"]["structuredContent"]["session"];
+    asked.lock().expect("no panic").clear();
+    call(&a, "count", &json!({ "session": handle })).send().await.expect("the replica answers");
+    let asked = asked.lock().expect("no panic").clone();
+    assert!(asked.contains(&Operation::Update), "{asked:?}");
+    let of_a_journal = |operation: &Operation| matches!(operation, Operation::Append | Operation::Read);
+    assert!(!asked.iter().any(of_a_journal), "{asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,14 +75,19 @@ async fn on_2026_07_28_a_call_is_cancelled_when_its_client_closes_the_stream() {
 
 /// A call of `wait` that is not sent yet.
 fn wait(at: &Replica) -> RequestBuilder {
+    call(at, "wait", &json!({}))
+}
+
+/// A call that is not sent yet.
+fn call(at: &Replica, tool: &str, arguments: &Value) -> RequestBuilder {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": VERSION,
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let params = json!({ "name": "wait", "arguments": {}, "_meta": meta });
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
     let request = Client::new().post(&at.url).header("accept", "application/json, text/event-stream");
     let request = request.header("mcp-protocol-version", VERSION).header("mcp-method", "tools/call");
-    let request = request.header("mcp-name", "wait").header("content-type", "application/json");
+    let request = request.header("mcp-name", tool).header("content-type", "application/json");
     request.body(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use session_core::{Journal, JournalLimits, Lifetimes, Limits, SessionManager, SessionStore};
+use session_core::{Instrumented, Journal, JournalLimits, Lifetimes, Limits, Meter, SessionManager, SessionStore};
 use session_mcp::{Config, Durability, Endpoint, Principal, SessionTools, TokioTimer};
 use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 use tokio::net::TcpListener;
@@ -45,6 +45,13 @@ impl Backend {
     /// What is said is kept there.
     pub(crate) fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = journal;
+        self
+    }
+
+    /// Whatever is asked of it is told to `meter` first.
+    pub(crate) fn measured(mut self, meter: impl Meter + Clone + 'static) -> Self {
+        self.store = Arc::new(Instrumented::new(self.store).with_meter(meter.clone()));
+        self.journal = Arc::new(Instrumented::new(self.journal).with_meter(meter));
         self
     }
 

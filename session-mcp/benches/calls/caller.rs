@@ -75,41 +75,41 @@ impl Caller {
     async fn open(&mut self) {
         let params = json!({ "name": "open_session", "arguments": {} });
         let body = self.exchange(&self.post("tools/call", Some(0), params)).await;
-        let opened: Value = serde_json::from_slice(&self.answer[body..]).expect("an answer in JSON");
+        // It may come in a chunk, whose length is said before it.
+        let body = String::from_utf8_lossy(&self.answer[body..]);
+        let json = body.trim_start_matches(|c| c != '{').trim_end_matches(|c| c != '}');
+        let opened: Value = serde_json::from_str(json).expect("an answer in JSON");
         let handle = opened["result"]["structuredContent"]["session"].as_str().expect("a handle");
         handle.clone_into(&mut self.name);
     }
 
     fn post(&self, method: &str, id: Option<u64>, mut params: Value) -> Vec<u8> {
-        let mut head = format!(
-            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\n",
-            self.host
-        );
-        match self.era {
-            Era::Legacy if self.name.is_empty() => {}
-            Era::Legacy => {
-                head += &format!("mcp-protocol-version: {}\r\nmcp-session-id: {}\r\n", self.era.version(), self.name);
-            }
+        let version = self.era.version();
+        let reach = match self.era {
+            Era::Legacy if self.name.is_empty() => String::new(),
+            Era::Legacy => format!("mcp-protocol-version: {version}\r\nmcp-session-id: {}\r\n", self.name),
             Era::Modern => {
-                let tool = params["name"].as_str().expect("only tools are called").to_owned();
-                head += &format!(
-                    "mcp-protocol-version: {}\r\nmcp-method: {method}\r\nmcp-name: {tool}\r\n",
-                    self.era.version()
-                );
                 params["_meta"] = json!({
-                    "io.modelcontextprotocol/protocolVersion": self.era.version(),
+                    "io.modelcontextprotocol/protocolVersion": version,
                     "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
                     "io.modelcontextprotocol/clientCapabilities": {},
                 });
+                let tool = params["name"].as_str().expect("only tools are called");
+                format!("mcp-protocol-version: {version}\r\nmcp-method: {method}\r\nmcp-name: {tool}\r\n")
             }
-        }
+        };
         let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         if let Some(id) = id {
             message["id"] = json!(id);
         }
         let body = message.to_string();
-        format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\n{reach}content-length: {}\r\n\r\n{body}",
+            self.host,
+            body.len()
+        )
+        .into_bytes()
     }
 
     /// Sends a request and reads its answer. Returns where the body begins.

@@ -142,10 +142,13 @@ impl Row {
         let of = |figure: fn(&(Turn, Turn)) -> f64| median(rounds.iter().map(figure));
         let ratio = of(|(ours, bare)| ours.servers / bare.servers);
         let balancers = (of(|(ours, _)| ours.balancer), of(|(_, bare)| bare.balancer));
-        let balancers =
-            if balancers.0 > 0.0 { format!("HAProxy {:.0} / {:.0} µs", balancers.0, balancers.1) } else { String::new() };
+        let balancers = if balancers.0 > 0.0 {
+            format!("HAProxy {:.0} / {:.0} µs", balancers.0, balancers.1)
+        } else {
+            String::new()
+        };
         println!(
-            "{:<12}{:<8}{:<6}{:>3}{:>9}{:>10.1}{:>10.1}{:>8.2}{:>10.1}  {}{balancers}",
+            "{:<12}{:<8}{:<6}{:>3}{:>9}{:>10.1}{:>10.1}{:>8.2}{:>10}  {}{balancers}",
             self.era.version(),
             self.store,
             self.tool,
@@ -154,7 +157,7 @@ impl Row {
             of(|(ours, _)| ours.servers),
             of(|(_, bare)| bare.servers),
             ratio,
-            of(|(ours, _)| ours.redis),
+            if self.store == "redis" { format!("{:.1}", of(|(ours, _)| ours.redis)) } else { String::new() },
             verdict(ratio, self.target),
         );
     }

@@ -1,8 +1,8 @@
 //! What a call of a tool costs a server, beside a server of bare rmcp that has no sessions of ours. Starts its servers,
 //! prints tables, takes about three minutes.
 //!
-//! What is compared is the processor time that the server had, so that it does not matter how busy the one is who calls.
-//! Both kinds of servers take turns in the same run, and what is printed is the median of their rounds.
+//! What is compared is the processor time that the servers had, so it does not matter what the callers need. Both kinds
+//! of servers take turns in the same run, and what is printed is the median of their rounds.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is run for")]
 #![expect(clippy::cast_precision_loss, reason = "figures are printed with three digits")]

@@ -37,6 +37,6 @@ impl Journal for Nowhere {
 #[async_trait]
 impl Follower for Nowhere {
     async fn rung(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -19,7 +19,7 @@ impl Process {
     pub(crate) fn start(kind: &str, store: &str) -> Self {
         let program = std::env::current_exe().expect("this program has a path");
         let mut command = Command::new(program);
-        command.args([SERVE, kind, store]).env("RUST_LOG", "off").stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args([SERVE, kind, store]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("this program can be started again");
         let mut address = String::new();
         let said = BufReader::new(child.stdout.take().expect("it was piped above")).read_line(&mut address);

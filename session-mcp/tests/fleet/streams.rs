@@ -117,3 +117,19 @@ async fn of_several_streams_the_newest_is_told() {
     assert!(newer.message().await.is_some());
     assert!(older.is_silent().await, "and no other, which stays open all the same");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_elsewhere_for_a_call_crowds_out_nothing_that_is_kept() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let mut listening = client.listen(&a, None).await;
+    let last = listening.next().await.expect("an event to come back to").id.expect("it can be named");
+    drop(listening);
+    client.call(&a, "notify", json!({})).await;
+    let cut = cut_off(&client, &a, "slow", json!({ "ms": 2_000 })).await;
+    assert_eq!(client.listen(&b, Some(&cut)).await.answer().await, "1");
+    let mut stream = client.listen(&b, Some(&last)).await;
+    let told = stream.message().await.expect("what it missed was kept");
+    assert_eq!(told["method"], "notifications/tools/list_changed");
+}

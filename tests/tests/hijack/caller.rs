@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+
+use crate::events::Events;
 
 /// A way in which a session's name reaches the server.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,20 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    async fn of(answer: Response) -> Self {
+        let said = Self::without_body(&answer);
+        let body = answer.text().await.expect("the body is text");
+        // An event's id is its own and nobody's twice, whatever the event says.
+        let lines = body.split_inclusive('\n').filter(|line| !line.starts_with("id: "));
+        Self { body: lines.collect(), ..said }
+    }
+
+    fn without_body(answer: &Response) -> Self {
+        let mut headers = answer.headers().clone();
+        headers.remove("date");
+        Self { status: answer.status(), headers, body: String::new() }
+    }
+
     /// The `Mcp-Session-Id` that a handshake led to.
     #[track_caller]
     fn id(&self) -> String {
@@ -102,7 +118,8 @@ impl Caller {
 
     async fn handshake(&self) -> Said {
         let client = json!({ "name": "test", "version": "1" });
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+        let capabilities = json!({ "elicitation": {} });
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client });
         let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
         self.send(self.request(Method::POST).body(message.to_string())).await
     }
@@ -111,6 +128,30 @@ impl Caller {
     pub(crate) async fn call_within(&self, id: &str, tool: &str, arguments: Value) -> Said {
         let message = request("tools/call", &json!({ "name": tool, "arguments": arguments }));
         self.send(self.legacy(Method::POST, id).body(message)).await
+    }
+
+    /// Begins such a call, as the request of this number, and leaves its answer in the stream.
+    pub(crate) async fn begin_within(&self, id: &str, number: u64, tool: &str, arguments: Value) -> Events {
+        let message = numbered(number, "tools/call", &json!({ "name": tool, "arguments": arguments }));
+        Events::of(self.granted(self.legacy(Method::POST, id).body(message)).await)
+    }
+
+    /// Sends a message that is no request.
+    pub(crate) async fn say_within(&self, id: &str, message: &Value) -> Said {
+        self.send(self.legacy(Method::POST, id).body(message.to_string())).await
+    }
+
+    /// Listens to what concerns no call, behind an event if one is named.
+    pub(crate) async fn listen_within(&self, id: &str, after: Option<&str>) -> Events {
+        let request = self.legacy(Method::GET, id);
+        let request = after.into_iter().fold(request, |request, event| request.header("last-event-id", event));
+        Events::of(self.granted(request).await)
+    }
+
+    /// Comes back for what follows an event, to the end.
+    pub(crate) async fn resume_within(&self, id: &str, event: &str) -> Said {
+        let request = self.legacy(Method::GET, id).header("last-event-id", event);
+        Said::of(request.send().await.expect("the server answers")).await
     }
 
     /// Calls a tool as of 2026-07-28.
@@ -132,7 +173,7 @@ impl Caller {
             Way::Call => self.call_within(name, "session_info", json!({})).await,
             Way::Notification => {
                 let message = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" });
-                self.send(self.legacy(Method::POST, name).body(message.to_string())).await
+                self.say_within(name, &message).await
             }
             Way::Stream => self.send(self.legacy(Method::GET, name)).await,
             Way::Resume => self.send(self.legacy(Method::GET, name).header("last-event-id", "0")).await,
@@ -173,20 +214,22 @@ impl Caller {
         self.token.into_iter().fold(request, RequestBuilder::bearer_auth)
     }
 
+    /// Sends a request whose answer is a stream.
+    async fn granted(&self, request: RequestBuilder) -> Response {
+        let answer = request.send().await.expect("the server answers");
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer
+    }
+
+    /// Sends a request and reads its answer, but for a stream that is granted, which has no end.
     async fn send(&self, request: RequestBuilder) -> Said {
         let request = request.build().expect("it is a request");
         let is_for_a_stream = request.method() == Method::GET;
         let answer = self.http.execute(request).await.expect("the server answers");
-        let (status, mut headers) = (answer.status(), answer.headers().clone());
-        headers.remove("date");
-        // A stream that is granted has no end.
-        if is_for_a_stream && status == StatusCode::OK {
-            return Said { status, headers, body: String::new() };
+        if is_for_a_stream && answer.status() == StatusCode::OK {
+            return Said::without_body(&answer);
         }
-        let body = answer.text().await.expect("the body is text");
-        // An event's id is its own and nobody's twice, whatever the event says.
-        let lines = body.split_inclusive('\n').filter(|line| !line.starts_with("id: "));
-        Said { status, headers, body: lines.collect() }
+        Said::of(answer).await
     }
 }
 
@@ -201,5 +244,9 @@ pub(crate) fn locator(name: &str) -> &str {
 }
 
 fn request(method: &str, params: &Value) -> String {
-    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string()
+    numbered(7, method, params)
+}
+
+fn numbered(number: u64, method: &str, params: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": number, "method": method, "params": params }).to_string()
 }

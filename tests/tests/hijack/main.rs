@@ -1,8 +1,13 @@
 //! Somebody else's session, in the hands of a caller with a valid token of their own.
 
 mod caller;
+mod events;
+mod relaying;
+mod replicas;
+mod streams;
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -19,27 +24,37 @@ const BOB: &str = "bobs-token";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_reaches_anothers_session_in_memory() {
-    hijack("memory").await;
+    let (_file, server) = serve("memory");
+    hijack(&server, &server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_reaches_anothers_session_in_redis() {
     let redis = Server::start().await;
-    hijack(&redis.url()).await;
+    let (_file, server) = serve(&redis.url());
+    hijack(&server, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reaches_a_session_that_another_opened_at_another_replica() {
+    let redis = Server::start().await;
+    let tokens = tokens();
+    let [a, b] = [(); 2].map(|()| start(&tokens, &redis.url()));
+    hijack(&a, &b).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_is_asked_the_same_for_a_foreign_an_ended_and_an_unknown_session() {
     let redis = Server::start().await;
     let (_file, server) = serve(&redis.url());
-    let names = Names::of(&server).await;
+    let names = Names::of(&server, &server).await;
     for way in Way::ALL {
         let mut asked = Vec::new();
         for name in names.all() {
             let commands = if matches!(way, Way::HandleOnAConnection) {
                 let connection = names.bob.initialize().await;
                 // What is followed for the connection is asked for beside its calls, once.
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 let monitor = Monitor::start(&redis).await;
                 names.bob.call_within(&connection, "set_state", to_write(name)).await;
                 monitor.finish().await
@@ -48,7 +63,7 @@ async fn a_store_is_asked_the_same_for_a_foreign_an_ended_and_an_unknown_session
                 names.bob.present(name, way).await;
                 monitor.finish().await
             };
-            asked.push(commands.iter().filter(|command| !command.is_of_a_script()).map(shape).collect::<Vec<_>>());
+            asked.push(commands.iter().filter(|command| is_asked(command)).map(shape).collect::<Vec<_>>());
         }
         assert!(!asked[0].is_empty(), "{way:?} asks the store");
         assert_eq!(asked[0], asked[1], "{way:?}: foreign and ended");
@@ -59,7 +74,7 @@ async fn a_store_is_asked_the_same_for_a_foreign_an_ended_and_an_unknown_session
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_nothing_is_served() {
     let (_file, server) = serve("memory");
-    let names = Names::of(&server).await;
+    let names = Names::of(&server, &server).await;
     for token in [None, Some("not-one-of-them")] {
         let stranger = Caller::new(server.url(), token);
         for way in Way::ALL {
@@ -82,7 +97,7 @@ async fn without_a_token_nothing_is_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refreshed_token_keeps_its_sessions() {
     let (_file, server) = serve("memory");
-    let names = Names::of(&server).await;
+    let names = Names::of(&server, &server).await;
     let refreshed = Caller::new(server.url(), ALICE_REFRESHED);
     let read = json!({ "session": names.handle, "name": "mark" });
     assert_eq!(refreshed.call("get_state", read).await.content()["value"], "alice was here");
@@ -92,9 +107,8 @@ async fn a_refreshed_token_keeps_its_sessions() {
 }
 
 /// Bob tries every way with alice's names, with a name of his own that has ended, and with one that never was.
-async fn hijack(store: &str) {
-    let (_file, server) = serve(store);
-    let names = Names::of(&server).await;
+async fn hijack(hers: &HttpServer, his: &HttpServer) {
+    let names = Names::of(hers, his).await;
     for way in Way::ALL {
         let [foreign, ended, unknown] = names.all();
         let said = names.bob.present(foreign, way).await;
@@ -136,8 +150,9 @@ struct Names {
 }
 
 impl Names {
-    async fn of(server: &HttpServer) -> Self {
-        let (alice, bob) = (Caller::new(server.url(), ALICE), Caller::new(server.url(), BOB));
+    /// Alice's are opened at her server and bob's at his.
+    async fn of(hers: &HttpServer, his: &HttpServer) -> Self {
+        let (alice, bob) = (Caller::new(hers.url(), ALICE), Caller::new(his.url(), BOB));
         let id = alice.initialize().await;
         let handle = open(&alice).await;
         for session in [json!({ "session": handle }), json!({})] {
@@ -174,6 +189,17 @@ async fn open(caller: &Caller) -> String {
 
 /// A server that knows three tokens of two principals.
 fn serve(store: &str) -> (NamedTempFile, HttpServer) {
+    let tokens = tokens();
+    let server = start(&tokens, store);
+    (tokens, server)
+}
+
+fn start(tokens: &NamedTempFile, store: &str) -> HttpServer {
+    HttpServer::configured(&[("TOKENS", path(tokens)), ("STORE", store)])
+}
+
+/// Three tokens of two principals.
+fn tokens() -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a temporary folder");
     for (token, subject) in [(ALICE, "alice"), (ALICE_REFRESHED, "alice"), (BOB, "bob")] {
         let digits = hex::encode(Sha256::digest(token));
@@ -181,9 +207,17 @@ fn serve(store: &str) -> (NamedTempFile, HttpServer) {
         writeln!(file, "[[token]]\nsha256 = \"{digits}\"\nissuer = \"{issuer}\"\nsubject = \"{subject}\"")
             .expect("the file can be written");
     }
-    let path = file.path().to_str().expect("its path is a text").to_owned();
-    let server = HttpServer::configured(&[("TOKENS", &path), ("STORE", store)]);
-    (file, server)
+    file
+}
+
+fn path(file: &NamedTempFile) -> &str {
+    file.path().to_str().expect("its path is a text")
+}
+
+/// Whether a client asks for it because of a call, and not a script, or time: whoever follows a session asks its server
+/// for a sign of life again and again, with the only command outside of scripts that trims.
+fn is_asked(command: &Command) -> bool {
+    !command.is_of_a_script() && command.name() != "XTRIM"
 }
 
 /// What a command looks like to whoever sees no names: its own, and how long its arguments are. Numbers count and grow.

@@ -112,10 +112,10 @@ impl Replay {
     }
 
     async fn tell_call(&mut self, calls: &Calls) -> Result<(), Gone> {
-        let mut sign = Instant::now();
+        let mut signs = Signs { last: Instant::now(), asked: None };
         loop {
             let mut entries = self.read().await;
-            if entries.is_empty() && !self.is_running(calls, sign).await {
+            if entries.is_empty() && !self.is_running(calls, &mut signs).await {
                 // It may have been answered in between.
                 entries = self.read().await;
                 if entries.is_empty() {
@@ -125,14 +125,14 @@ impl Replay {
             for entry in &entries {
                 match serde_json::from_slice(&entry.bytes) {
                     Ok(Told::Event { stream, message }) if stream == self.stream.stream => {
-                        sign = Instant::now();
+                        signs.last = Instant::now();
                         let Some(message) = Message::read(message) else { continue };
                         self.send(entry.at, Some(message.json), None).await?;
                         if message.is_answer {
                             return Ok(());
                         }
                     }
-                    Ok(Told::Running { stream }) if stream == self.stream.stream => sign = Instant::now(),
+                    Ok(Told::Running { stream }) if stream == self.stream.stream => signs.last = Instant::now(),
                     Ok(Told::End { stream }) if stream == self.stream.stream => return Ok(()),
                     _ => {}
                 }
@@ -147,15 +147,19 @@ impl Replay {
     }
 
     /// Whether the call is still running, as far as is known: another process is asked, and given some time.
-    async fn is_running(&mut self, calls: &Calls, sign: Instant) -> bool {
+    async fn is_running(&mut self, calls: &Calls, signs: &mut Signs) -> bool {
         match &self.stream.call {
             Some((replica, request)) if replica == self.ledger.replica() => {
                 calls.has(request) || calls.has_stream(&self.stream.stream)
             }
             Some((replica, _)) => {
-                let asked = Heard::Asked { to: replica.clone(), stream: self.stream.stream.clone() };
-                self.ledger.keep(&Feed::ToServers(self.session), &asked).await;
-                sign.elapsed() < PATIENCE
+                // What it answers rings too, and is no reason to ask again.
+                if signs.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
+                    signs.asked = Some(Instant::now());
+                    let asked = Heard::Asked { to: replica.clone(), stream: self.stream.stream.clone() };
+                    self.ledger.keep(&Feed::ToServers(self.session), &asked).await;
+                }
+                signs.last.elapsed() < PATIENCE
             }
             None => false,
         }
@@ -207,6 +211,12 @@ impl Replay {
         event.retry = retry;
         self.client.send(event).await.map_err(|_| Gone)
     }
+}
+
+/// When another process was asked whether a call is running, and when it last said something of it.
+struct Signs {
+    last: Instant,
+    asked: Option<Instant>,
 }
 
 /// Why a stream ends though nothing on it has.

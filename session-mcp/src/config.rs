@@ -75,6 +75,10 @@ pub struct Config {
     /// Whether the schemas ask clients to repeat the handle in a header, on which a balancer can route. A handle is a
     /// secret where callers are not authenticated, so it needs `tokens` or `require_principal`.
     pub handle_header: bool,
+    /// How long the handler of a session of a protocol version before 2026-07-28 is kept while nobody uses it. It is made
+    /// again for the session's next request; what it remembered outside of its session is gone then.
+    #[serde(with = "humantime_serde")]
+    pub handler_idle_timeout: Duration,
     /// Whether a call of a protocol version before 2026-07-28 is refused while what its client is told cannot be kept for
     /// when it is cut off. Not set, it is answered, and a client that is cut off then has to call again.
     pub require_resumability: bool,
@@ -135,6 +139,7 @@ impl Default for Config {
             require_principal: false,
             local_principal: None,
             handle_header: false,
+            handler_idle_timeout: Duration::from_secs(10 * 60),
             require_resumability: false,
             allowed_roots: Vec::new(),
             projects: ProjectSettings::default(),

@@ -116,8 +116,13 @@ impl Endpoint {
             // The streams that can be resumed say so themselves, by ids that mean something.
             rmcp = rmcp.with_sse_retry(None);
         }
-        let keeping = Keeping { journal, is_required: config.require_resumability };
-        let legacy = LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, closing.clone());
+        let keeping = Keeping {
+            journal,
+            is_required: config.require_resumability,
+            handler_idle_timeout: config.handler_idle_timeout,
+        };
+        let legacy =
+            LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, calls.clone(), closing.clone());
         let legacy = Arc::new(legacy);
         let front = Front::new(guard, Arc::clone(&legacy), calls.clone(), draining.clone(), config.body_limit);
         let service = StreamableHttpService::new(factory, Arc::clone(&legacy), rmcp);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -22,7 +22,7 @@ use super::deletion::Deletion;
 use super::guard::Guard;
 use super::handshake::Handshake;
 use super::legacy::LegacySessions;
-use super::refusal::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, refuse};
+use super::refusal::{INVALID_REQUEST, PARSE_ERROR, refuse};
 use super::trouble::Trouble;
 
 /// What the front needs to know.
@@ -82,11 +82,11 @@ pub(super) async fn handle(State(front): State<Front>, mut request: Request, nex
     response
 }
 
-/// Lets rmcp answer, and turns its 500 into a 503 where the session store is the reason.
+/// Lets rmcp answer, and turns its 500 into what is the trouble where that is known.
 async fn answer(request: Request, next: Next) -> Response {
     let (response, trouble) = Trouble::watch(next.run(request)).await;
     match trouble {
-        Some(trouble) if response.status().is_server_error() => unavailable(trouble),
+        Some(trouble) if response.status().is_server_error() => trouble.response(),
         _ => response,
     }
 }
@@ -196,14 +196,6 @@ fn no_session() -> Response {
 
 fn read_only() -> Response {
     refuse(StatusCode::FORBIDDEN, INVALID_REQUEST, "this id may only read its session; leave it to expire")
-}
-
-fn unavailable(trouble: Trouble) -> Response {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, trouble.message);
-    let seconds = trouble.retry_after.as_millis().div_ceil(1000).to_string();
-    let seconds = HeaderValue::from_str(&seconds).expect("digits are a header's value");
-    response.headers_mut().insert(RETRY_AFTER, seconds);
-    response
 }
 
 /// How long a request's body may take to arrive.

@@ -1,6 +1,8 @@
 //! Sessions of protocol versions before 2026-07-28.
 
+mod call;
 mod calls;
+mod ending;
 mod event_id;
 mod events;
 mod greeting;
@@ -16,20 +18,22 @@ mod watch;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::Either;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use rmcp::ServerHandler;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager as RmcpSessions};
-use session_core::{Change, Error, Journal, Position, Session, SessionKey, SessionManager, SessionName, StoreError};
-use sync_wrapper::SyncFuture;
+use session_core::{
+    Change, Error, Feed, Journal, Position, Session, SessionKey, SessionManager, SessionName, StoreError,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::error::log;
-use crate::heartbeat::keep_in_use;
 use crate::resolve::ValidatedSession;
 
 use super::caller::Caller;
@@ -37,14 +41,17 @@ use super::deletion::Deletion;
 use super::handshake::Handshake;
 use super::trouble::Trouble;
 
+use self::call::Call;
+use self::ending::{Ending, until};
 use self::event_id::StreamId;
 use self::greeting::Greeting;
 use self::ledger::Ledger;
 use self::local::{Local, LocalSessions};
 use self::naming::Naming;
-use self::relay::{Undelivered, deliver};
-use self::replay::{Ending, Replay, come_back};
+use self::relay::deliver;
+use self::replay::Replay;
 use self::restore::Restorer;
+use self::said::Told;
 use self::transport::SessionTransport;
 
 /// rmcp's sessions under names of ours: an `Mcp-Session-Id` is the first name of a record in the store, and is there
@@ -62,16 +69,20 @@ pub(super) struct LegacySessions {
     sessions: Arc<SessionManager>,
     /// Whether a call is refused whose answer cannot be kept.
     requires_journal: bool,
+    /// Whoever drains waits for these calls.
+    calls: TaskTracker,
     /// Cancelled when streams are to end, so that their clients come back elsewhere.
     closing: CancellationToken,
 }
 
-/// How what clients are told is kept.
+/// What is kept for clients, and for how long.
 pub(super) struct Keeping {
-    /// Where, if anywhere.
+    /// Where what they are told is, if anywhere.
     pub(super) journal: Option<Arc<dyn Journal>>,
     /// Whether a call is refused whose answer cannot be kept.
     pub(super) is_required: bool,
+    /// How long a handler is that nobody uses.
+    pub(super) handler_idle_timeout: Duration,
 }
 
 impl LegacySessions {
@@ -82,15 +93,17 @@ impl LegacySessions {
         factory: F,
         config: &StreamableHttpServerConfig,
         keeping: Keeping,
+        calls: TaskTracker,
         closing: CancellationToken,
     ) -> Self
     where
         H: ServerHandler,
         F: Fn() -> io::Result<H> + Clone + Send + Sync + 'static,
     {
-        let open = Arc::new(LocalSessions::new(Arc::clone(&sessions), keeping.journal));
+        let Keeping { journal, is_required, handler_idle_timeout } = keeping;
+        let open = Arc::new(LocalSessions::new(Arc::clone(&sessions), journal, handler_idle_timeout));
         let restorer = Restorer::new(Arc::clone(&open), factory, config);
-        Self { open, restorer, sessions, requires_journal: keeping.is_required, closing }
+        Self { open, restorer, sessions, requires_journal: is_required, calls, closing }
     }
 
     /// Whether a session of this id is open here, whosever it is.
@@ -109,7 +122,7 @@ impl LegacySessions {
         match self.sessions.load(key).await {
             Ok(session) => Ok(Some(session)),
             Err(Error::Store(StoreError::NotFound)) => {
-                self.open.close(id, key).await;
+                self.open.close(id, key);
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -118,7 +131,7 @@ impl LegacySessions {
 
     /// The open session of this id, which was asked for before.
     fn local(&self, id: &SessionId) -> Result<Arc<Local>, LegacyError> {
-        caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or(LegacyError)
+        caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or_else(|| Trouble::UNRESTORED.into())
     }
 
     /// Ends the session of this `Mcp-Session-Id` for its client; other names of a record are none. The record ends
@@ -129,58 +142,34 @@ impl LegacySessions {
         if session.is_none_or(|session| Greeting::of(&session, &key).is_none()) {
             return Ok(Deletion::Unknown);
         }
-        let ended = match self.sessions.end(&key).await {
-            Err(Error::Store(StoreError::ReadOnly)) => return Ok(Deletion::ReadOnly),
-            ended => ended?,
-        };
-        self.open.close(id, &key).await;
-        Ok(if ended { Deletion::Ended } else { Deletion::Unknown })
-    }
-
-    /// Names the events of a call, if they are kept.
-    fn naming(&self, local: &Local, message: &ClientJsonRpcMessage) -> Result<Option<Naming>, LegacyError> {
-        let (Some(ledger), ClientJsonRpcMessage::Request(request)) = (self.open.ledger(), message) else {
-            return Ok(None);
-        };
-        if self.requires_journal && ledger.is_away() {
-            Trouble::note_undelivered();
-            return Err(LegacyError);
-        }
-        local.calls().begin(request.id.clone());
-        let (replica, calls) = (ledger.replica().clone(), Arc::clone(local.calls()));
-        Ok(Some(Naming::new(*local.key().id(), replica, request.id.clone(), calls)))
-    }
-
-    /// Completes when a stream of this session's has to end; keeps the session from idling out until then.
-    fn ending(&self, local: &Local) -> impl Future<Output = Ending> + Send + use<> {
-        let (sessions, key) = (Arc::clone(&self.sessions), *local.key());
-        let (ended, closing) = (local.ended().clone(), self.closing.clone());
-        async move {
-            tokio::select! {
-                () = keep_in_use(&sessions, &key) => Ending::Session,
-                () = ended.cancelled() => Ending::Session,
-                () = closing.cancelled() => Ending::Process,
+        // Whoever asks for it may go before it is done.
+        let (sessions, open, id) = (Arc::clone(&self.sessions), Arc::clone(&self.open), id.clone());
+        let end = tokio::spawn(async move {
+            let ended = sessions.end(&key).await;
+            if ended.is_ok() {
+                open.close(&id, &key);
             }
-        }
-    }
-
-    /// Events that nobody keeps, until their stream has to end.
-    fn until_the_end(
-        &self,
-        local: &Local,
-        events: mpsc::Receiver<ServerSseMessage>,
-    ) -> impl Stream<Item = ServerSseMessage> + Send + Sync + use<> {
-        let (open, ending) = (CancellationToken::new(), self.ending(local));
-        let ends = open.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = ends.cancelled() => {}
-                _ = ending => ends.cancel(),
-            }
+            ended
         });
-        let events = channel(events).take_until(open.clone().cancelled_owned());
-        let open = open.drop_guard();
-        events.inspect(move |_| _ = &open)
+        match end.await.map_err(|_| LegacyError)? {
+            Ok(true) => Ok(Deletion::Ended),
+            Ok(false) => Ok(Deletion::Unknown),
+            Err(Error::Store(StoreError::ReadOnly)) => Ok(Deletion::ReadOnly),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sees that what a call is answered can be kept, where it has to be.
+    async fn require_journal(&self, local: &Local) -> Result<(), LegacyError> {
+        let Some(ledger) = self.open.ledger().filter(|_| self.requires_journal) else { return Ok(()) };
+        let kept = ledger.keep(&Feed::ToClient(*local.key().id()), &Told::Call).await;
+        kept.map(drop).map_err(|_| Trouble::UNDELIVERED.into())
+    }
+
+    /// Completes when a stream of this session's has to end.
+    fn ending(&self, local: &Local) -> Result<impl Future<Output = Ending> + Send + use<>, LegacyError> {
+        let place = local.place().ok_or(Trouble::STREAMS)?;
+        Ok(Ending::of(local, place, &self.sessions, &self.closing))
     }
 
     /// What undoes a session that its client does not know of.
@@ -190,7 +179,7 @@ impl LegacySessions {
             if let Err(error) = sessions.end(&key).await {
                 tracing::warn!(%error, "a session without a client was not ended; it will expire");
             }
-            open.close(&id, &key).await;
+            open.close(&id, &key);
         }
     }
 }
@@ -214,7 +203,7 @@ impl RmcpSessions for LegacySessions {
             return Err(LegacyError);
         };
         local.may_expire_in(opened.session.expires_in());
-        self.open.add(local).await;
+        self.open.add(local);
         Ok((id, transport))
     }
 
@@ -232,9 +221,9 @@ impl RmcpSessions for LegacySessions {
             _ => None,
         };
         let answer = local.initialize(message).await;
-        let (Ok(ServerJsonRpcMessage::Response(_)), Some(greeting)) = (&answer, greeting) else {
+        let (Some(ServerJsonRpcMessage::Response(_)), Some(greeting)) = (&answer, greeting) else {
             Handshake::fail().await;
-            return answer.map_err(|_| LegacyError);
+            return answer.ok_or(LegacyError);
         };
         // A session that no other process could take over is none that its client should rely on.
         if let Err(error) = self.sessions.update(local.key(), greeting).await {
@@ -242,7 +231,7 @@ impl RmcpSessions for LegacySessions {
             return Err(error.into());
         }
         Handshake::succeed();
-        answer.map_err(|_| LegacyError)
+        answer.ok_or(LegacyError)
     }
 
     /// Restores the session if it is not open here.
@@ -250,6 +239,7 @@ impl RmcpSessions for LegacySessions {
         let Some(key) = caller_key(id) else { return Ok(false) };
         let Some(session) = self.load(id, &key).await? else { return Ok(false) };
         if let Some(local) = self.open.get(id, &key) {
+            local.is_used();
             local.may_expire_in(session.expires_in());
             return Ok(true);
         }
@@ -257,10 +247,10 @@ impl RmcpSessions for LegacySessions {
         if let Some(parts) = Caller::take_parts()
             && self.restorer.restore(id, key, greeting, parts).await
         {
-            return Ok(true);
+            // It may have ended meanwhile.
+            return Ok(self.load(id, &key).await?.is_some());
         }
-        Trouble::note_unrestored();
-        Err(LegacyError)
+        Err(Trouble::UNRESTORED.into())
     }
 
     /// Closes the session here, and ends its record if a DELETE asks for it. rmcp calls this at shutdown too, where
@@ -269,7 +259,7 @@ impl RmcpSessions for LegacySessions {
         if Deletion::is_asked() {
             self.delete(id).await?.note();
         } else {
-            self.open.close_ended(id).await;
+            self.open.close_ended(id);
         }
         Ok(())
     }
@@ -284,38 +274,18 @@ impl RmcpSessions for LegacySessions {
         if let Ok(name) = id.parse() {
             message.insert_extension(ValidatedSession(name));
         }
-        let mut naming = self.naming(&local, &message)?;
-        let Ok(events) = local.call(message).await else {
-            naming.as_ref().inspect(|naming| naming.forget());
-            return Err(LegacyError);
-        };
-        let events = channel(events).map(move |event| match &mut naming {
-            Some(naming) => naming.name(event),
-            None => event,
-        });
-        // The session stays in use, and if the call ends it, the call is answered all the same.
-        let (sessions, key, closing) = (Arc::clone(&self.sessions), *local.key(), self.closing.clone());
-        let until = SyncFuture::new(async move {
-            let in_use = async {
-                keep_in_use(&sessions, &key).await;
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                () = in_use => {}
-                () = closing.cancelled() => {}
-            }
-        });
-        let closing = self.closing.clone();
-        let farewell = stream::once(async move { closing.is_cancelled().then(come_back) });
-        Ok(events.take_until(until).chain(farewell.filter_map(std::future::ready)))
+        let ClientJsonRpcMessage::Request(request) = &message else { return Err(LegacyError) };
+        let running = local.calls().begin(request.id.clone()).ok_or(Trouble::REPEATED)?;
+        self.require_journal(&local).await?;
+        let naming = self.open.ledger().map(|ledger| Naming::new(*local.key().id(), ledger.replica().clone()));
+        let (sessions, closing, in_flight) = (Arc::clone(&self.sessions), self.closing.clone(), self.calls.token());
+        let call = Call { local, running, naming, sessions, closing, in_flight };
+        Ok(channel(call.begin(message).await.ok_or(Trouble::UNRESTORED)?))
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), LegacyError> {
         let local = self.local(id)?;
-        deliver(&local, self.open.ledger(), message).await.map_err(|Undelivered| {
-            Trouble::note_undelivered();
-            LegacyError
-        })
+        Ok(deliver(&local, self.open.ledger(), message).await?)
     }
 
     async fn create_standalone_stream(
@@ -323,12 +293,13 @@ impl RmcpSessions for LegacySessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         let local = self.local(id)?;
+        let ending = self.ending(&local)?;
         let Some(ledger) = self.open.ledger() else {
-            let events = local.listen(None).await.map_err(|_| LegacyError)?;
-            return Ok(Either::Left(self.until_the_end(&local, events)));
+            let events = local.listen(None).await.ok_or(LegacyError)?;
+            return Ok(Either::Left(until(ending, events)));
         };
         let (replay, events) = Replay::new(ledger, *local.key().id(), StreamId::common(), Position::START);
-        tokio::spawn(replay.listen(true, self.ending(&local)));
+        tokio::spawn(replay.listen(true, ending));
         Ok(Either::Right(channel(events)))
     }
 
@@ -339,15 +310,16 @@ impl RmcpSessions for LegacySessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         let local = self.local(id)?;
+        let ending = self.ending(&local)?;
         let Some(ledger) = self.open.ledger() else {
-            let events = local.listen(Some(&last_event_id)).await.map_err(|_| LegacyError)?;
-            return Ok(Either::Left(self.until_the_end(&local, events)));
+            let events = local.listen(Some(&last_event_id)).await.ok_or(LegacyError)?;
+            return Ok(Either::Left(until(ending, events)));
         };
         let session = *local.key().id();
         let (Some(at), stream) = StreamId::parse(&last_event_id, &session).ok_or(LegacyError)? else {
             return Err(LegacyError);
         };
-        let (is_common, ending) = (stream.is_common(), self.ending(&local));
+        let is_common = stream.is_common();
         let (replay, events) = Replay::new(ledger, session, stream, at);
         if is_common {
             tokio::spawn(replay.listen(false, ending));
@@ -373,7 +345,16 @@ impl From<Error> for LegacyError {
         if let Error::Store(error) = &error {
             log(error);
         }
-        Trouble::note(&error);
+        if let Some(trouble) = Trouble::of(&error) {
+            trouble.note();
+        }
+        Self
+    }
+}
+
+impl From<Trouble> for LegacyError {
+    fn from(trouble: Trouble) -> Self {
+        trouble.note();
         Self
     }
 }

@@ -87,6 +87,12 @@ impl Client {
         Events::of(answer)
     }
 
+    /// Asks for a stream, which may be refused.
+    pub(crate) async fn get(&self, at: &Replica) -> Response {
+        let request = self.prepare(Method::GET, at).header("accept", "text/event-stream");
+        request.send().await.expect("the replica answers")
+    }
+
     pub(crate) async fn status(&self, at: &Replica) -> StatusCode {
         self.post(at, &self.request("ping", &json!({}))).await.status()
     }

@@ -1,10 +1,12 @@
 //! An end is an end at every replica.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::json;
 use session_core::{Access, Change, Limits, Mode, NewGrant, SessionKey};
+use session_mcp::Config;
 
 use crate::client::{Client, Events};
 use crate::fleet::{Backend, Replica};
@@ -147,6 +149,37 @@ async fn a_replica_that_is_about_to_end_says_so_and_serves_on() {
     assert_eq!(Events::of(answer).answer().await, "1");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(reqwest::get(a.url.replace("/mcp", "/healthz")).await.is_err(), "it has ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_client_was_cut_off_is_finished_before_the_end() {
+    let backend = Backend::new();
+    let (mut a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let mut stream = Events::of(client.post(&a, &client.tool("slow", &json!({ "ms": 400 }))).await);
+    let cut = stream.next().await.expect("an event to come back to").id.expect("it can be named");
+    drop(stream);
+    a.shut_down();
+    assert_eq!(client.listen(&b, Some(&cut)).await.answer().await, "1", "and its answer was kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_nobody_uses_ends_and_its_session_does_not() {
+    let backend = Backend::new();
+    let config = Config { handler_idle_timeout: Duration::from_millis(800), ..Config::default() };
+    let a = backend.configured(config).await;
+    let client = Client::connect(&a).await;
+    assert_eq!(client.call(&a, "count", json!({})).await, "1");
+    assert_eq!(client.call(&a, "slow", json!({ "ms": 1_500 })).await, "2");
+    assert_eq!(a.made.load(Ordering::SeqCst), 1, "a call uses it");
+    let stream = client.listen(&a, None).await;
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(client.call(&a, "count", json!({})).await, "3");
+    assert_eq!(a.made.load(Ordering::SeqCst), 1, "and so does a stream");
+    drop(stream);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(client.call(&a, "count", json!({})).await, "4");
+    assert_eq!(a.made.load(Ordering::SeqCst), 2, "it was made again");
 }
 
 async fn probe(replica: &Replica, path: &str) -> StatusCode {

@@ -4,6 +4,7 @@ mod client;
 mod ending;
 mod eras;
 mod fleet;
+mod hostile;
 mod keeping;
 mod relaying;
 mod restoring;

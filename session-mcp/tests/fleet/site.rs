@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{ServerCapabilities, ServerConfig};
+use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
@@ -25,6 +25,13 @@ pub(crate) struct Site {
 #[serde(default)]
 struct Time {
     ms: u64,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Talk {
+    messages: u32,
+    bytes: usize,
 }
 
 /// Counts a call for as long as it is running.
@@ -59,6 +66,20 @@ impl Site {
         let count = session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await?;
         tokio::time::sleep(Duration::from_millis(time.ms)).await;
         Ok(count.to_string())
+    }
+
+    #[tool(description = "Says much")]
+    async fn talk(
+        &self,
+        context: RequestContext<RoleServer>,
+        Parameters(Talk { messages, bytes }): Parameters<Talk>,
+    ) -> String {
+        let token = context.meta.get_progress_token().unwrap_or(ProgressToken(NumberOrString::Number(0)));
+        for message in 0..messages {
+            let progress = ProgressNotificationParam::new(token.clone(), f64::from(message));
+            let _ = context.peer.notify_progress(progress.with_message("x".repeat(bytes))).await;
+        }
+        "said".to_owned()
     }
 
     #[tool(description = "Waits until it is told to end")]

@@ -1,32 +1,56 @@
 //! The calls of one session that run in this process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::RequestId;
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The calls of one session that run in this process, with the streams on which they are answered.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<HashMap<RequestId, Option<String>>>);
+pub(super) struct Calls {
+    running: Mutex<HashMap<RequestId, Call>>,
+    /// Told when a call is over.
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    /// Tells it from a later one of the same id.
+    number: Arc<()>,
+    /// Known from its first event on.
+    stream: Option<String>,
+    /// When somebody elsewhere was told last that it is running.
+    told: Option<Instant>,
+}
 
 impl Calls {
-    /// A call begins.
-    pub(super) fn begin(&self, id: RequestId) {
-        self.running().insert(id, None);
+    /// A call begins, and is over at the latest when what is returned is dropped. `None` if one of this id is running.
+    pub(super) fn begin(self: &Arc<Self>, id: RequestId) -> Option<Running> {
+        let mut running = self.running();
+        if running.contains_key(&id) {
+            return None;
+        }
+        let call = Call::default();
+        let number = Arc::clone(&call.number);
+        running.insert(id.clone(), call);
+        Some(Running { calls: Arc::clone(self), id, number })
     }
 
     /// A call is answered on this stream.
     pub(super) fn is_answered_on(&self, id: &RequestId, stream: &str) {
         if let Some(call) = self.running().get_mut(id) {
-            *call = Some(stream.to_owned());
+            call.stream = Some(stream.to_owned());
         }
     }
 
     /// A call is over. Returns its stream, if it was running.
     pub(super) fn end(&self, id: &RequestId) -> Option<String> {
-        self.running().remove(id).flatten()
+        let call = self.running().remove(id);
+        self.over.notify_waiters();
+        call?.stream
     }
 
     /// Whether a call is running.
@@ -34,22 +58,75 @@ impl Calls {
         self.running().contains_key(id)
     }
 
+    /// Whether no call is running.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running().is_empty()
+    }
+
     /// Waits until no call is running.
     pub(super) async fn none(&self) {
-        while !self.running().is_empty() {
-            sleep(LOOK_EVERY).await;
+        loop {
+            let over = self.over.notified();
+            if self.is_empty() {
+                return;
+            }
+            over.await;
         }
     }
 
     /// Whether a call that is answered on this stream is running.
     pub(super) fn has_stream(&self, stream: &str) -> bool {
-        self.running().values().any(|call| call.as_deref() == Some(stream))
+        self.running().values().any(|call| call.stream.as_deref() == Some(stream))
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<RequestId, Option<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether somebody elsewhere is to be told that the call of this stream is running: not if they were a moment ago,
+    /// however many ask.
+    pub(super) fn is_to_be_told(&self, stream: &str) -> bool {
+        let mut running = self.running();
+        let call = running.values_mut().find(|call| call.stream.as_deref() == Some(stream));
+        call.is_some_and(|call| {
+            let is_due = call.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+            if is_due {
+                call.told = Some(Instant::now());
+            }
+            is_due
+        })
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<RequestId, Call>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How often somebody who waits for the last call looks for it.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often others are told that a call is running: less than they wait for that.
+const TELL_EVERY: Duration = Duration::from_millis(900);
+
+/// A call that is over when this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    calls: Arc<Calls>,
+    id: RequestId,
+    number: Arc<()>,
+}
+
+impl Running {
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// This is answered on that stream.
+    pub(super) fn is_answered_on(&self, stream: &str) {
+        self.calls.is_answered_on(&self.id, stream);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = self.calls.running();
+        if running.get(&self.id).is_some_and(|call| Arc::ptr_eq(&call.number, &self.number)) {
+            running.remove(&self.id);
+        }
+        drop(running);
+        self.calls.over.notify_waiters();
+    }
+}

@@ -41,7 +41,7 @@ impl EventStore for Events {
         // An event that says nothing is there to be named: it is before all others.
         let Some(message) = &event.message else { return Ok(format!("{}.{stream}", Position::START)) };
         let kept = match to_raw_value(&**message) {
-            Ok(message) => self.ledger.keep(&self.feed, &Told::Event { stream, message: &message }).await,
+            Ok(message) => self.ledger.keep(&self.feed, &Told::Event { stream, message: &message }).await.ok(),
             Err(_) => None,
         };
         if let Some(call) = answered(message) {

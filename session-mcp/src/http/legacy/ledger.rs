@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde::Serialize;
 use session_core::{Appended, Feed, Journal, StoreError};
@@ -22,7 +21,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     replica: Replica,
     begun: Instant,
-    /// When to try again, in milliseconds since `begun`. Written by whoever fails.
+    /// When to try again, in milliseconds since `begun`; 0 after a success. Written by whoever tries.
     try_again: AtomicU64,
     /// How much could not be kept.
     unkept: AtomicU64,
@@ -53,23 +52,34 @@ impl Ledger {
         self.0.unkept.load(Ordering::Relaxed)
     }
 
-    /// Keeps something that is said. `None` if that cannot be done now.
-    pub(super) async fn keep(&self, feed: &Feed, said: &(impl Serialize + Sync)) -> Option<Appended> {
-        let bytes = serde_json::to_vec(said).ok()?;
-        if self.is_away() {
+    /// Keeps something that is said.
+    pub(super) async fn keep(&self, feed: &Feed, said: &(impl Serialize + Sync)) -> Result<Appended, Unkept> {
+        let bytes = serde_json::to_vec(said).map_err(|_| Unkept::TooLarge)?;
+        let kept = if self.is_away() { Err(Unkept::Away) } else { self.append(feed, &bytes).await };
+        if kept.is_err() {
             self.0.unkept.fetch_add(1, Ordering::Relaxed);
-            return None;
         }
-        match self.0.journal.append(feed, &bytes).await {
-            Ok(appended) => Some(appended),
-            Err(error) => {
-                let unkept = self.0.unkept.fetch_add(1, Ordering::Relaxed) + 1;
-                // One message that is too large says nothing of the next.
-                if !matches!(error, StoreError::Quota(_)) {
-                    self.0.try_again.store(self.now() + PAUSE, Ordering::Relaxed);
+        kept
+    }
+
+    async fn append(&self, feed: &Feed, bytes: &[u8]) -> Result<Appended, Unkept> {
+        match self.0.journal.append(feed, bytes).await {
+            Ok(appended) => {
+                if self.0.try_again.swap(0, Ordering::Relaxed) != 0 {
+                    tracing::info!(unkept = self.unkept(), "what is said in sessions is kept again");
                 }
-                tracing::warn!(%error, unkept, "what is said in a session is not kept; a client that is cut off now misses it");
-                None
+                Ok(appended)
+            }
+            // One message that is too large says nothing of the next.
+            Err(StoreError::Quota(_)) => {
+                tracing::warn!("a message is larger than `journal.bytes`; a client that is cut off now misses it");
+                Err(Unkept::TooLarge)
+            }
+            Err(error) => {
+                if self.0.try_again.swap(self.now() + PAUSE, Ordering::Relaxed) == 0 {
+                    tracing::warn!(%error, "what is said in sessions is not kept; clients that are cut off now miss it");
+                }
+                Err(Unkept::Away)
             }
         }
     }
@@ -77,6 +87,15 @@ impl Ledger {
     fn now(&self) -> u64 {
         u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Why something could not be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unkept {
+    /// The journal is away.
+    Away,
+    /// It is more than a feed may hold.
+    TooLarge,
 }
 
 /// How long nothing is tried after a failure, in milliseconds.
@@ -90,6 +109,3 @@ impl fmt::Debug for Ledger {
             .finish_non_exhaustive()
     }
 }
-
-/// How long a journal that does not answer is left alone by those who read it.
-pub(super) const READ_PAUSE: Duration = Duration::from_millis(500);

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionHandle, LocalSessionManager, SessionError};
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionHandle, LocalSessionManager};
 use rmcp::transport::streamable_http_server::session::{
     RestoreOutcome, ServerSseMessage, SessionId, SessionManager as _,
 };
 use session_core::{Feed, Journal, SessionKey, SessionManager};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
@@ -20,7 +20,7 @@ use super::events::Events;
 use super::ledger::Ledger;
 use super::relay::cancelled_call;
 use super::said::Told;
-use super::transport::{Replica, SessionTransport};
+use super::transport::{Asker, Replica, SessionTransport};
 use super::watch::Watch;
 
 /// One session that this process has open.
@@ -33,16 +33,20 @@ pub(super) struct Local {
     ledger: Option<Ledger>,
     /// Cancelled when the session is closed here, or its handler has ended.
     ended: CancellationToken,
+    /// Places for streams, of which a session has only so many.
+    streams: Arc<Semaphore>,
     begun: Instant,
     /// When its record can have expired, in milliseconds since `begun`. Written by whoever loads the record.
     due: AtomicU64,
+    /// When a request was last for it, in milliseconds since `begun`.
+    used: AtomicU64,
 }
 
 impl Local {
     async fn begin(
         id: &SessionId,
         key: SessionKey,
-        replica: &Replica,
+        asker: Asker,
         ledger: Option<Ledger>,
     ) -> Option<(Arc<Self>, SessionTransport)> {
         let calls = Arc::new(Calls::default());
@@ -57,9 +61,20 @@ impl Local {
         let Ok(RestoreOutcome::Restored(transport)) = manager.restore_session(id.clone()).await else { return None };
         let rmcp = manager.sessions.into_inner().remove(id)?;
         let ended = CancellationToken::new();
-        let transport = SessionTransport::new(transport, replica.clone(), ended.clone());
-        let (begun, due) = (Instant::now(), AtomicU64::new(0));
-        Some((Arc::new(Self { id: id.clone(), key, rmcp, calls, ledger, ended, begun, due }), transport))
+        let transport = SessionTransport::new(transport, asker, ended.clone());
+        let local = Self {
+            id: id.clone(),
+            key,
+            rmcp,
+            calls,
+            ledger,
+            ended,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            begun: Instant::now(),
+            due: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+        };
+        Some((Arc::new(local), transport))
     }
 
     /// Where its record is: what a session is called does not say whose it is.
@@ -67,29 +82,38 @@ impl Local {
         &self.key
     }
 
-    /// Hands the client's `initialize` to the handler and waits for its answer.
-    pub(super) async fn initialize(&self, message: ClientJsonRpcMessage) -> Result<ServerJsonRpcMessage, SessionError> {
-        self.rmcp.initialize(message).await
+    /// Hands the client's `initialize` to the handler and waits for its answer. `None` if it has ended.
+    pub(super) async fn initialize(&self, message: ClientJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+        self.rmcp.initialize(message).await.ok()
     }
 
-    /// Hands a request to the handler. What it answers comes over the channel.
-    pub(super) async fn call(
-        &self,
-        message: ClientJsonRpcMessage,
-    ) -> Result<mpsc::Receiver<ServerSseMessage>, SessionError> {
-        let channel = self.rmcp.establish_request_wise_channel().await?;
-        self.rmcp.push_message(message, channel.http_request_id).await?;
-        Ok(channel.inner)
+    /// Hands a request to the handler. What it answers comes over the channel. `None` if the handler has ended, or takes
+    /// nothing.
+    pub(super) async fn call(&self, message: ClientJsonRpcMessage) -> Option<mpsc::Receiver<ServerSseMessage>> {
+        let call = async {
+            let channel = self.rmcp.establish_request_wise_channel().await.ok()?;
+            self.rmcp.push_message(message, channel.http_request_id).await.ok()?;
+            Some(channel.inner)
+        };
+        timeout(PATIENCE, call).await.ok().flatten()
     }
 
     /// What the handler says besides its answers, where that is not kept in a journal; behind the event of this id, if there
     /// is one.
-    pub(super) async fn listen(&self, after: Option<&str>) -> Result<mpsc::Receiver<ServerSseMessage>, SessionError> {
-        let channel = match after {
-            Some(id) => self.rmcp.resume(id.parse()?).await?,
-            None => self.rmcp.establish_common_channel().await?,
+    pub(super) async fn listen(&self, after: Option<&str>) -> Option<mpsc::Receiver<ServerSseMessage>> {
+        let listen = async {
+            let channel = match after {
+                Some(id) => self.rmcp.resume(id.parse().ok()?).await,
+                None => self.rmcp.establish_common_channel().await,
+            };
+            Some(channel.ok()?.inner)
         };
-        Ok(channel.inner)
+        timeout(PATIENCE, listen).await.ok().flatten()
+    }
+
+    /// A place for one more stream, if there is one.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 
     /// The calls that run here.
@@ -102,41 +126,72 @@ impl Local {
         &self.ended
     }
 
+    /// Notes that a request is for it.
+    pub(super) fn is_used(&self) {
+        self.used.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether no request was for it for so long, and nothing goes on in it.
+    pub(super) fn is_unused_for(&self, time: Duration) -> bool {
+        let is_quiet = self.calls.is_empty() && self.streams.available_permits() == MAX_STREAMS;
+        let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
+        is_quiet && self.begun.elapsed() >= used.saturating_add(time)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Notes how long its record lives if nobody uses it.
     pub(super) fn may_expire_in(&self, time: Duration) {
         let due = (self.begun.elapsed() + time).as_millis();
         self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// When to look at its record: when it can have expired at the earliest, and within a minute in any case.
-    pub(super) fn due(&self) -> Instant {
+    /// When to look at its record: when it can have expired at the earliest, and within this time in any case.
+    pub(super) fn due(&self, look_every: Duration) -> Instant {
         let expiry = Duration::from_millis(self.due.load(Ordering::Relaxed).saturating_add(1));
-        let latest = self.begun.elapsed() + LOOK_EVERY;
+        let latest = self.begun.elapsed() + look_every;
         self.begun + expiry.min(latest)
     }
 
-    /// Hands a message of the client's to the handler.
-    pub(super) async fn accept(&self, message: ClientJsonRpcMessage) -> Result<(), SessionError> {
+    /// Hands a message of the client's to the handler. `None` if it has ended, or takes nothing.
+    pub(super) async fn accept(&self, message: ClientJsonRpcMessage) -> Option<()> {
         let cancelled = cancelled_call(&message).cloned();
-        self.rmcp.push_message(message, None).await?;
+        timeout(PATIENCE, self.rmcp.push_message(message, None)).await.ok()?.ok()?;
         // A call that is cancelled gets no answer, and its stream no other end.
         if let Some(stream) = cancelled.and_then(|call| self.calls.end(&call))
             && let Some(ledger) = &self.ledger
         {
-            ledger.keep(&Feed::ToClient(*self.key.id()), &Told::End { stream: &stream }).await;
+            let _ = ledger.keep(&Feed::ToClient(*self.key.id()), &Told::End { stream: &stream }).await;
         }
-        Ok(())
+        Some(())
     }
 
     /// Ends it here. Its record stays.
-    pub(super) async fn close(&self) {
+    pub(super) fn close(&self) {
+        self.close_after(Duration::ZERO);
+    }
+
+    /// Ends its streams here, and the rest when its calls are answered, which may take so long.
+    fn close_after(&self, last_answers: Duration) {
         self.ended.cancel();
-        let _ = self.rmcp.close().await;
+        let (rmcp, calls) = (self.rmcp.clone(), Arc::clone(&self.calls));
+        tokio::spawn(async move {
+            let _ = timeout(last_answers, calls.none()).await;
+            let _ = rmcp.close().await;
+        });
     }
 }
 
-/// How long a session whose record is gone stays open at most, should nobody say that it has ended.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How many streams a session has at most, besides those of its calls.
+const MAX_STREAMS: usize = 16;
+
+/// How long a handler may take to take a message.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long calls of a session that has ended may take to be answered: one of them may be what ended it.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// The sessions that this process has open.
 #[derive(Debug)]
@@ -144,15 +199,27 @@ pub(super) struct LocalSessions {
     open: Mutex<HashMap<SessionId, Arc<Local>>>,
     sessions: Arc<SessionManager>,
     replica: Replica,
+    /// How many were begun.
+    begun: AtomicU64,
     ledger: Option<Ledger>,
+    handler_idle_timeout: Duration,
 }
 
 impl LocalSessions {
-    /// Sessions over these records. What is said in them is kept in the journal, if there is one.
-    pub(super) fn new(sessions: Arc<SessionManager>, journal: Option<Arc<dyn Journal>>) -> Self {
+    /// Sessions over these records. What is said in them is kept in the journal, if there is one. What is not used for so
+    /// long is closed.
+    pub(super) fn new(
+        sessions: Arc<SessionManager>,
+        journal: Option<Arc<dyn Journal>>,
+        handler_idle_timeout: Duration,
+    ) -> Self {
         let replica = Replica::new();
         let ledger = journal.map(|journal| Ledger::new(journal, replica.clone()));
-        Self { open: Mutex::default(), sessions, replica, ledger }
+        Self { open: Mutex::default(), sessions, replica, begun: AtomicU64::new(0), ledger, handler_idle_timeout }
+    }
+
+    pub(super) fn handler_idle_timeout(&self) -> Duration {
+        self.handler_idle_timeout
     }
 
     /// The records.
@@ -167,16 +234,18 @@ impl LocalSessions {
 
     /// Begins a session under this id. It is open once it is [added](Self::add).
     pub(super) async fn begin(&self, id: &SessionId, key: SessionKey) -> Option<(Arc<Local>, SessionTransport)> {
-        Local::begin(id, key, &self.replica, self.ledger.clone()).await
+        let asker = Asker::new(&self.replica, self.begun.fetch_add(1, Ordering::Relaxed));
+        Local::begin(id, key, asker, self.ledger.clone()).await
     }
 
     /// Opens a session and watches over it. The one that was open under its id, if any, is closed.
-    pub(super) async fn add(self: &Arc<Self>, local: Arc<Local>) {
-        tokio::spawn(Watch::over(&local, self).run());
+    pub(super) fn add(self: &Arc<Self>, local: Arc<Local>) {
+        let watch = Watch::over(&local, self);
         let before = self.open().insert(local.id.clone(), local);
         if let Some(before) = before {
-            before.close().await;
+            before.close();
         }
+        tokio::spawn(watch.run());
     }
 
     /// The session of this key.
@@ -186,31 +255,36 @@ impl LocalSessions {
 
     /// Whether a session of this id is open, whosever it is.
     pub(super) fn has(&self, id: &str) -> bool {
-        self.open().contains_key(id)
+        self.open().get(id).is_some_and(|local| !local.ended.is_cancelled())
     }
 
     /// Closes a session, if it is the one of this key: an id that somebody else names closes nothing.
-    pub(super) async fn close(&self, id: &SessionId, key: &SessionKey) {
-        self.close_if(id, |local| local.key == *key).await;
+    pub(super) fn close(&self, id: &SessionId, key: &SessionKey) {
+        self.close_if(id, Duration::ZERO, |local| local.key == *key);
     }
 
     /// Closes this session and no later one of its id.
-    pub(super) async fn close_this(&self, this: &Arc<Local>) {
-        self.close_if(&this.id, |local| Arc::ptr_eq(local, this)).await;
+    pub(super) fn close_this(&self, this: &Arc<Local>) {
+        self.close_if(&this.id, Duration::ZERO, |local| Arc::ptr_eq(local, this));
+    }
+
+    /// Closes this session, but lets calls that run in it be answered.
+    pub(super) fn finish(&self, this: &Arc<Local>) {
+        self.close_if(&this.id, LAST_ANSWERS, |local| Arc::ptr_eq(local, this));
     }
 
     /// Closes the session of this id if its handler has ended.
-    pub(super) async fn close_ended(&self, id: &SessionId) {
-        self.close_if(id, |local| local.ended.is_cancelled()).await;
+    pub(super) fn close_ended(&self, id: &SessionId) {
+        self.close_if(id, Duration::ZERO, |local| local.ended.is_cancelled());
     }
 
-    async fn close_if(&self, id: &SessionId, is_meant: impl FnOnce(&Arc<Local>) -> bool) {
+    fn close_if(&self, id: &SessionId, last_answers: Duration, is_meant: impl FnOnce(&Arc<Local>) -> bool) {
         let closed = {
             let mut open = self.open();
             if open.get(id).is_some_and(is_meant) { open.remove(id) } else { None }
         };
         if let Some(closed) = closed {
-            closed.close().await;
+            closed.close_after(last_answers);
         }
     }
 

@@ -1,12 +1,9 @@
 //! What the events of one call are called towards its client.
 
-use std::sync::Arc;
-
-use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::ServerSseMessage;
 use session_core::SessionId;
 
-use super::calls::Calls;
+use super::calls::Running;
 use super::event_id::StreamId;
 use super::events::answered;
 use super::transport::Replica;
@@ -16,29 +13,22 @@ use super::transport::Replica;
 pub(super) struct Naming {
     session: SessionId,
     replica: Replica,
-    call: RequestId,
-    calls: Arc<Calls>,
     /// Known from the first event on.
     suffix: Option<String>,
 }
 
 impl Naming {
-    pub(super) fn new(session: SessionId, replica: Replica, call: RequestId, calls: Arc<Calls>) -> Self {
-        Self { session, replica, call, calls, suffix: None }
+    pub(super) fn new(session: SessionId, replica: Replica) -> Self {
+        Self { session, replica, suffix: None }
     }
 
-    /// The call has not begun after all.
-    pub(super) fn forget(&self) {
-        self.calls.end(&self.call);
-    }
-
-    /// Names an event; one that was not kept has no name.
-    pub(super) fn name(&mut self, mut event: ServerSseMessage) -> ServerSseMessage {
+    /// Names an event of a call; one that was not kept has no name.
+    pub(super) fn name(&mut self, call: &Running, mut event: ServerSseMessage) -> ServerSseMessage {
         let id = event.event_id.take();
         if let Some((at, stream)) = id.as_deref().and_then(|id| id.split_once('.')) {
             let suffix = self.suffix.get_or_insert_with(|| {
-                self.calls.is_answered_on(&self.call, stream);
-                let call = Some((self.replica.clone(), self.call.clone()));
+                call.is_answered_on(stream);
+                let call = Some((self.replica.clone(), call.id().clone()));
                 StreamId { stream: stream.to_owned(), call }.suffix(&self.session)
             });
             let is_answer = event.message.as_deref().is_some_and(|message| answered(message).is_some());

@@ -6,13 +6,11 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId};
 use serde_json::value::to_raw_value;
 use session_core::Feed;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Unkept};
 use super::local::Local;
 use super::said::Heard;
 use super::transport::Replica;
-
-/// What a client said could be handed to nobody.
-pub(super) struct Undelivered;
+use crate::http::trouble::Trouble;
 
 /// Hands on what a client says besides its requests: to the handler here, to that of another process, or to all.
 ///
@@ -21,20 +19,23 @@ pub(super) async fn deliver(
     local: &Arc<Local>,
     ledger: Option<&Ledger>,
     message: ClientJsonRpcMessage,
-) -> Result<(), Undelivered> {
+) -> Result<(), Trouble> {
     if let Some(ledger) = ledger {
         let to = Replica::addressed(&message);
         let is_elsewhere = to.as_ref().is_some_and(|to| to != ledger.replica());
         if is_elsewhere || concerns_others(local, &message) {
-            let message = to_raw_value(&message).map_err(|_| Undelivered)?;
+            let message = to_raw_value(&message).map_err(|_| Trouble::UNDELIVERED)?;
             let heard = Heard::Message { to, from: ledger.replica().clone(), message };
-            ledger.keep(&Feed::ToServers(*local.key().id()), &heard).await.ok_or(Undelivered)?;
+            ledger.keep(&Feed::ToServers(*local.key().id()), &heard).await.map_err(|unkept| match unkept {
+                Unkept::Away => Trouble::UNDELIVERED,
+                Unkept::TooLarge => Trouble::TOO_LARGE,
+            })?;
         }
         if is_elsewhere {
             return Ok(());
         }
     }
-    local.accept(message).await.map_err(|_| Undelivered)
+    local.accept(message).await.ok_or(Trouble::UNRESTORED)
 }
 
 /// Whether a message without an addressee may mean what goes on elsewhere.

@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::calls::Calls;
+use super::ending::Ending;
 use super::event_id::StreamId;
 use super::events::answered;
-use super::ledger::{Ledger, READ_PAUSE};
+use super::ledger::Ledger;
 use super::said::{Heard, Message, Told};
 
 /// One stream to a client, read from its session's journal: what stands there first, and then what comes, whichever
@@ -66,24 +67,24 @@ impl Replay {
         let claim = self.claim().await;
         let begin = if is_new { claim } else { self.at };
         self.send(begin, None, Some(RETRY)).await?;
-        let mut missed = Vec::new();
+        let mut missed = Some(Vec::new()).filter(|_| is_new);
         loop {
             for entry in self.next().await {
                 match serde_json::from_slice(&entry.bytes) {
-                    // What stands before another's claim was told to them.
-                    Ok(Told::Listening) if entry.at < claim => missed.clear(),
+                    // Somebody else is told what was said then, or comes back for it.
+                    Ok(Told::Listening) if entry.at < claim => missed = None,
                     Ok(Told::Listening) if entry.at > claim => return Ok(()),
                     Ok(Told::Listening) => {
-                        for (at, message) in missed.drain(..) {
+                        for (at, message) in missed.take().unwrap_or_default() {
                             self.send(at, Some(message), None).await?;
                         }
                     }
                     Ok(Told::Event { stream, message }) if stream == self.stream.stream => {
                         let Some(message) = Message::read(message) else { continue };
-                        if is_new && entry.at < claim {
-                            missed.push((entry.at, message.json));
-                        } else {
-                            self.send(entry.at, Some(message.json), None).await?;
+                        match &mut missed {
+                            Some(missed) if entry.at < claim => missed.push((entry.at, message.json)),
+                            None if is_new && entry.at < claim => {}
+                            _ => self.send(entry.at, Some(message.json), None).await?,
                         }
                     }
                     _ => {}
@@ -94,7 +95,7 @@ impl Replay {
 
     async fn claim(&mut self) -> Position {
         loop {
-            if let Some(appended) = self.ledger.keep(&Feed::ToClient(self.session), &Told::Listening).await {
+            if let Ok(appended) = self.ledger.keep(&Feed::ToClient(self.session), &Told::Listening).await {
                 return appended.at;
             }
             sleep(READ_PAUSE).await;
@@ -112,9 +113,14 @@ impl Replay {
     }
 
     async fn tell_call(&mut self, calls: &Calls) -> Result<(), Gone> {
-        let mut signs = Signs { last: Instant::now(), asked: None };
+        let mut signs = Signs::default();
         loop {
-            let mut entries = self.read().await;
+            let Some(mut entries) = self.try_read().await else {
+                // What it says meanwhile is not heard.
+                signs = Signs::default();
+                sleep(READ_PAUSE).await;
+                continue;
+            };
             if entries.is_empty() && !self.is_running(calls, &mut signs).await {
                 // It may have been answered in between.
                 entries = self.read().await;
@@ -125,14 +131,14 @@ impl Replay {
             for entry in &entries {
                 match serde_json::from_slice(&entry.bytes) {
                     Ok(Told::Event { stream, message }) if stream == self.stream.stream => {
-                        signs.last = Instant::now();
+                        signs.silent = None;
                         let Some(message) = Message::read(message) else { continue };
                         self.send(entry.at, Some(message.json), None).await?;
                         if message.is_answer {
                             return Ok(());
                         }
                     }
-                    Ok(Told::Running { stream }) if stream == self.stream.stream => signs.last = Instant::now(),
+                    Ok(Told::Running { stream }) if stream == self.stream.stream => signs.silent = None,
                     Ok(Told::End { stream }) if stream == self.stream.stream => return Ok(()),
                     _ => {}
                 }
@@ -155,11 +161,13 @@ impl Replay {
             Some((replica, _)) => {
                 // What it answers rings too, and is no reason to ask again.
                 if signs.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
-                    signs.asked = Some(Instant::now());
                     let asked = Heard::Asked { to: replica.clone(), stream: self.stream.stream.clone() };
-                    self.ledger.keep(&Feed::ToServers(self.session), &asked).await;
+                    let kept = self.ledger.keep(&Feed::ToServers(self.session), &asked).await.is_ok();
+                    signs.asked = Some(Instant::now());
+                    // Whoever could not be asked is not silent.
+                    signs.silent = if kept { signs.silent.or(signs.asked) } else { None };
                 }
-                signs.last.elapsed() < PATIENCE
+                signs.silent.is_none_or(|since| since.elapsed() < PATIENCE)
             }
             None => false,
         }
@@ -180,21 +188,28 @@ impl Replay {
             if !entries.is_empty() {
                 return entries;
             }
-            self.follower.rung().await;
+            tokio::select! {
+                () = self.follower.rung() => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
         }
     }
 
-    /// What stands behind what was read before.
+    /// What stands behind what was read before, however long the journal is away.
     async fn read(&mut self) -> Vec<Entry> {
         loop {
-            match self.ledger.journal().read(&Feed::ToClient(self.session), self.at, BATCH).await {
-                Ok(entries) => {
-                    self.at = entries.last().map_or(self.at, |entry| entry.at);
-                    return entries;
-                }
-                Err(_) => sleep(READ_PAUSE).await,
+            match self.try_read().await {
+                Some(entries) => return entries,
+                None => sleep(READ_PAUSE).await,
             }
         }
+    }
+
+    /// What stands behind what was read before. `None` if the journal is away.
+    async fn try_read(&mut self) -> Option<Vec<Entry>> {
+        let entries = self.ledger.journal().read(&Feed::ToClient(self.session), self.at, BATCH).await.ok()?;
+        self.at = entries.last().map_or(self.at, |entry| entry.at);
+        Some(entries)
     }
 
     async fn send(
@@ -213,27 +228,13 @@ impl Replay {
     }
 }
 
-/// When another process was asked whether a call is running, and when it last said something of it.
+/// What is known of a call that another process runs.
+#[derive(Default)]
 struct Signs {
-    last: Instant,
+    /// When that was asked last.
     asked: Option<Instant>,
-}
-
-/// Why a stream ends though nothing on it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Its session has ended.
-    Session,
-    /// This process ends; another one goes on.
-    Process,
-}
-
-impl Ending {
-    fn tell(self, client: &mpsc::Sender<ServerSseMessage>) {
-        if self == Self::Process {
-            let _ = client.try_send(come_back());
-        }
-    }
+    /// Since when it says nothing, though it was asked.
+    silent: Option<Instant>,
 }
 
 /// Asks a client to connect again, soon and perhaps to another process.
@@ -242,7 +243,8 @@ pub(super) fn come_back() -> ServerSseMessage {
 }
 
 fn lost(request: RequestId) -> ServerJsonRpcMessage {
-    let message = "the server ended before it could answer this call; see whether it took effect, and call again";
+    let message = "the server ended before it could answer this call, or its answer was not kept; see whether it took \
+                   effect, and call again";
     ServerJsonRpcMessage::Error(JsonRpcError::new(Some(request), ErrorData::internal_error(message, None)))
 }
 
@@ -257,6 +259,12 @@ const RETRY: Duration = Duration::from_secs(3);
 
 /// When a client whose stream is ended because its server ends should come back.
 const SOON: Duration = Duration::from_millis(500);
+
+/// How often one looks who was not rung.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a journal that does not answer is left alone.
+const READ_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often another process is asked whether it still runs a call, and for how long it may say nothing.
 const ASK_EVERY: Duration = Duration::from_secs(1);

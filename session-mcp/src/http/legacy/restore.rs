@@ -30,12 +30,12 @@ use super::transport::SessionTransport;
 /// its own, and a session is open to requests once it is complete.
 pub(super) struct Restorer {
     open: Arc<LocalSessions>,
-    replay: Replay,
+    initialize: Initialize,
     running: Arc<Mutex<HashMap<SessionKey, Restoration>>>,
 }
 
 /// Tells a new handler what a client said when it initialized. `false` if that failed.
-type Replay = Arc<dyn Fn(One, InitializeRequestParams, Parts) -> BoxFuture<'static, bool> + Send + Sync>;
+type Initialize = Arc<dyn Fn(One, InitializeRequestParams, Parts) -> BoxFuture<'static, bool> + Send + Sync>;
 
 type Restoration = Shared<BoxFuture<'static, bool>>;
 
@@ -47,11 +47,11 @@ impl Restorer {
         F: Fn() -> io::Result<H> + Clone + Send + Sync + 'static,
     {
         let config = config.clone();
-        let replay: Replay = Arc::new(move |one, params, parts| {
+        let initialize: Initialize = Arc::new(move |one, params, parts| {
             let (factory, config) = (factory.clone(), config.clone());
-            replay(one, params, parts, factory, config).boxed()
+            initialize(one, params, parts, factory, config).boxed()
         });
-        Self { open, replay, running: Arc::default() }
+        Self { open, initialize, running: Arc::default() }
     }
 
     /// Restores a session, or waits for somebody who does. `false` if it cannot be done now.
@@ -80,18 +80,18 @@ impl Restorer {
 
     fn begin(&self, id: SessionId, key: SessionKey, params: InitializeRequestParams, parts: Parts) -> Restoration {
         let done = Done { running: Arc::clone(&self.running), key };
-        let (open, replay) = (Arc::clone(&self.open), Arc::clone(&self.replay));
+        let (open, initialize) = (Arc::clone(&self.open), Arc::clone(&self.initialize));
         let restoring = tokio::spawn(async move {
             let _done = done;
             let Some((local, transport)) = open.begin(&id, key).await else { return false };
             let one =
                 One { local: Arc::clone(&local), open: Arc::clone(&open), transport: Mutex::new(Some(transport)) };
-            let restored = tokio::time::timeout(DEADLINE, replay(one, params, parts)).await.unwrap_or(false);
+            let restored = tokio::time::timeout(DEADLINE, initialize(one, params, parts)).await.unwrap_or(false);
             if restored {
-                open.add(local).await;
+                open.add(local);
             } else {
                 tracing::warn!("a session could not be restored; its client is told to try again");
-                local.close().await;
+                local.close();
             }
             restored
         });
@@ -129,7 +129,7 @@ fn lock(running: &Mutex<HashMap<SessionKey, Restoration>>) -> MutexGuard<'_, Has
 ///
 /// rmcp remembers for a while how an earlier restoration under the same id ended, and answers later ones by it, also if
 /// that was for a store that was away. A service of its own remembers nothing.
-async fn replay<H: ServerHandler>(
+async fn initialize<H: ServerHandler>(
     one: One,
     params: InitializeRequestParams,
     mut parts: Parts,
@@ -137,12 +137,20 @@ async fn replay<H: ServerHandler>(
     config: StreamableHttpServerConfig,
 ) -> bool {
     let mut config = config;
+    // A handler that takes too long is not waited for, and ends too.
+    let handler = config.cancellation_token.child_token();
+    let unless_restored = handler.clone().drop_guard();
+    config.cancellation_token = handler;
     config.session_store = Some(Arc::new(Greeted(params)));
     parts.method = Method::GET;
     parts.headers.insert("accept", HeaderValue::from_static("text/event-stream"));
     parts.headers.insert("last-event-id", HeaderValue::from_static("none"));
     let service = StreamableHttpService::new(factory, Arc::new(one), config);
-    service.handle(Request::from_parts(parts, Body::empty())).await.status() == StatusCode::OK
+    let restored = service.handle(Request::from_parts(parts, Body::empty())).await.status() == StatusCode::OK;
+    if restored {
+        unless_restored.disarm();
+    }
+    restored
 }
 
 /// What one client said when it initialized.
@@ -185,7 +193,7 @@ impl RmcpSessions for One {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Nothing> {
         match self.local.initialize(message).await {
-            Ok(answer @ ServerJsonRpcMessage::Response(_)) => Ok(answer),
+            Some(answer @ ServerJsonRpcMessage::Response(_)) => Ok(answer),
             _ => Err(Nothing),
         }
     }
@@ -196,7 +204,7 @@ impl RmcpSessions for One {
 
     /// The handler has ended.
     async fn close_session(&self, _: &SessionId) -> Result<(), Nothing> {
-        self.open.close_this(&self.local).await;
+        self.open.close_this(&self.local);
         Ok(())
     }
 
@@ -205,7 +213,7 @@ impl RmcpSessions for One {
     }
 
     async fn accept_message(&self, _: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Nothing> {
-        self.local.accept(message).await.map_err(|_| Nothing)
+        self.local.accept(message).await.ok_or(Nothing)
     }
 
     async fn create_standalone_stream(&self, _: &SessionId) -> Result<Silence, Nothing> {

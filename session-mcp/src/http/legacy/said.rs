@@ -26,6 +26,8 @@ pub(super) enum Told<'a> {
     End { stream: &'a str },
     /// The call that is answered on this stream is running.
     Running { stream: &'a str },
+    /// A call begins whose answer has to be kept.
+    Call,
     /// Somebody listens to what concerns no call in particular, from here on in the place of all who did before.
     Listening,
 }

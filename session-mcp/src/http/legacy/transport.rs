@@ -18,18 +18,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What connects a session to the handler that serves it.
 ///
-/// What the handler asks the client gets an id that no other process has given: rmcp counts them up from 0 in each
-/// session of each process, so that an answer to one could be taken for an answer to another.
+/// What the handler asks the client gets an id that nobody else has given: rmcp counts them up from 0 for each handler,
+/// so that an answer to one could be taken for an answer to another.
 pub(in crate::http) struct SessionTransport {
     rmcp: WorkerTransport<LocalSessionWorker>,
-    replica: Replica,
+    asker: Asker,
     _ended: DropGuard,
 }
 
 impl SessionTransport {
     /// Cancels `ended` when the handler has ended.
-    pub(super) fn new(rmcp: WorkerTransport<LocalSessionWorker>, replica: Replica, ended: CancellationToken) -> Self {
-        Self { rmcp, replica, _ended: ended.drop_guard() }
+    pub(super) fn new(rmcp: WorkerTransport<LocalSessionWorker>, asker: Asker, ended: CancellationToken) -> Self {
+        Self { rmcp, asker, _ended: ended.drop_guard() }
     }
 }
 
@@ -40,7 +40,7 @@ impl Transport<RoleServer> for SessionTransport {
         &mut self,
         mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.replica.sign(&mut message);
+        self.asker.sign(&mut message);
         self.rmcp.send(message)
     }
 
@@ -48,7 +48,7 @@ impl Transport<RoleServer> for SessionTransport {
         loop {
             let mut message = self.rmcp.receive().await?;
             // An answer to what nobody here has asked answers nothing here.
-            if self.replica.check(&mut message) {
+            if self.asker.check(&mut message) {
                 return Some(message);
             }
         }
@@ -93,6 +93,20 @@ impl Replica {
         let RequestId::String(id) = id? else { return None };
         id.split_once('.').map(|(replica, _)| Self(replica.into()))
     }
+}
+
+/// Who asks a client: one handler of one process.
+#[derive(Debug)]
+pub(super) struct Asker {
+    /// What the ids of its requests begin with: that of the process first.
+    prefix: String,
+}
+
+impl Asker {
+    /// One of the handlers of this process, by its number.
+    pub(super) fn new(replica: &Replica, number: u64) -> Self {
+        Self { prefix: format!("{}.{number}.", replica.as_str()) }
+    }
 
     fn sign(&self, message: &mut ServerJsonRpcMessage) {
         match message {
@@ -131,12 +145,12 @@ impl Replica {
     }
 
     fn signed(&self, id: &RequestId) -> RequestId {
-        RequestId::String(format!("{}.{id}", self.0).into())
+        RequestId::String(format!("{}{id}", self.prefix).into())
     }
 
     fn own(&self, signed: &RequestId) -> Option<RequestId> {
         let RequestId::String(signed) = signed else { return None };
-        let id = signed.strip_prefix(&*self.0)?.strip_prefix('.')?;
+        let id = signed.strip_prefix(&self.prefix)?;
         Some(id.parse().map_or_else(|_| RequestId::String(id.into()), RequestId::Number))
     }
 }

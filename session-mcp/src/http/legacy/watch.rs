@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmcp::model::ClientJsonRpcMessage;
 use session_core::{Feed, Position, SessionStoreExt as _};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use super::ledger::Ledger;
 use super::local::{Local, LocalSessions};
@@ -39,7 +39,9 @@ impl Watch {
         };
         let mut follower = self.ledger.as_ref().map(|ledger| ledger.journal().follow(&feed));
         loop {
-            let Some(due) = self.local.upgrade().map(|local| local.due()) else { return };
+            let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return };
+            let due = local.due(LOOK_EVERY.min(open.handler_idle_timeout()));
+            drop((local, open));
             let rung = async {
                 match &mut follower {
                     Some(follower) => follower.rung().await,
@@ -47,7 +49,7 @@ impl Watch {
                 }
             };
             tokio::select! {
-                () = ended.cancelled() => return,
+                () = ended.cancelled() => return self.close(),
                 () = rung => {}
                 () = sleep_until(due) => {}
             }
@@ -74,14 +76,24 @@ impl Watch {
         }
     }
 
+    /// Its handler has ended, if it was not closed.
+    fn close(&self) {
+        if let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) {
+            open.close_this(&local);
+        }
+    }
+
     /// Looks whether the session is still there, and soon again if not all was heard. `false` if it is not there.
     async fn look(&self, has_heard: bool) -> bool {
         let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return false };
         match open.sessions().store().peek(local.key()).await {
             Ok(None) => {
-                // A call that ends its own session is still answered.
-                let _ = timeout(LAST_ANSWERS, local.calls().none()).await;
-                open.close_this(&local).await;
+                open.finish(&local);
+                false
+            }
+            // The session stays, and its handler is made again for its next request.
+            Ok(Some(_)) if local.is_unused_for(open.handler_idle_timeout()) => {
+                open.close_this(&local);
                 false
             }
             Ok(Some(session)) if has_heard => {
@@ -108,15 +120,15 @@ async fn hand_on(local: &Arc<Local>, ledger: &Ledger, heard: Heard) {
                 let _ = local.accept(message).await;
             }
         }
-        Heard::Asked { to, stream } if to == *ledger.replica() && local.calls().has_stream(&stream) => {
-            ledger.keep(&Feed::ToClient(*local.key().id()), &Told::Running { stream: &stream }).await;
+        Heard::Asked { to, stream } if to == *ledger.replica() && local.calls().is_to_be_told(&stream) => {
+            let _ = ledger.keep(&Feed::ToClient(*local.key().id()), &Told::Running { stream: &stream }).await;
         }
         Heard::Asked { .. } => {}
     }
 }
 
-/// How long calls of a session that has ended may take to be answered.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// How long a session whose record is gone stays open at most, should nobody say that it has ended.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// How many entries are read at once.
 const BATCH: usize = 64;

@@ -173,7 +173,7 @@ async fn a_handler_that_nobody_uses_ends_and_its_session_does_not() {
     assert_eq!(client.call(&a, "slow", json!({ "ms": 1_500 })).await, "2");
     assert_eq!(a.made.load(Ordering::SeqCst), 1, "a call uses it");
     let stream = client.listen(&a, None).await;
-    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(client.call(&a, "count", json!({})).await, "3");
     assert_eq!(a.made.load(Ordering::SeqCst), 1, "and so does a stream");
     drop(stream);

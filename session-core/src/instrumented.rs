@@ -22,8 +22,8 @@ use crate::time::Expired;
 /// Gives each operation of a store or a [`Journal`](crate::Journal) a `tracing` span and reports it to a [`Meter`].
 ///
 /// Spans are named `session_store` and `session_journal`, at debug level, with the fields `operation` and `outcome`;
-/// neither span nor report holds a name, an owner or a value. A backend that is away is logged as a warning and a defect as an error, with the
-/// backend's own words, which is where an operator finds them.
+/// neither span nor report holds a name, an owner or a value. A backend that is away is logged as a warning and a
+/// defect as an error, with the backend's own words, which is where an operator finds them.
 #[derive(Clone)]
 pub struct Instrumented<S> {
     inner: S,

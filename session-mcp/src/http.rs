@@ -41,10 +41,10 @@ use self::readiness::{Readiness, healthz, readyz};
 /// `handler` makes it, and may mount the session tools that it is given. Its clones serve: one for each session of a
 /// protocol version before 2026-07-28 and one for each request after, so share what is dear.
 ///
-/// When `shutdown` completes, `/readyz` answers 503. Requests are served for [`drain_delay`](Config::drain_delay) more, in
-/// which a balancer notices; then calls in flight are still answered for [`drain_timeout`](Config::drain_timeout), and
-/// streams end with a hint to come back. Sessions stay in their store. The manager becomes the one of the process, unless
-/// that has one.
+/// When `shutdown` completes, `/readyz` answers 503. Requests are served for [`drain_delay`](Config::drain_delay) more,
+/// in which a balancer notices; then calls in flight are still answered for [`drain_timeout`](Config::drain_timeout),
+/// and streams end with a hint to come back. Sessions stay in their store. The manager becomes the one of the process,
+/// unless that has one.
 ///
 /// # Errors
 ///
@@ -159,8 +159,8 @@ impl Endpoint {
         self.draining.cancel();
     }
 
-    /// Waits for the calls in flight, at most for `grace`, then ends the streams that have no end of their own. Clients of
-    /// protocol versions before 2026-07-28 are asked to come back, and go on elsewhere.
+    /// Waits for the calls in flight, at most for `grace`, then ends the streams that have no end of their own. Clients
+    /// of protocol versions before 2026-07-28 are asked to come back, and go on elsewhere.
     pub async fn drain(&self, grace: Duration) {
         self.leave();
         self.calls.close();
@@ -173,9 +173,9 @@ impl Endpoint {
         self.streams.cancel();
     }
 
-    /// Serves a listener until `shutdown` completes, and for [`drain_delay`](Config::drain_delay) more; then drains for at most
-    /// `grace`. Nagle's algorithm is off: it would
-    /// hold each answer back for 40 ms.
+    /// Serves a listener until `shutdown` completes, and for [`drain_delay`](Config::drain_delay) more; then drains for
+    /// at most
+    /// `grace`. Nagle's algorithm is off: it would hold each answer back for 40 ms.
     ///
     /// # Errors
     ///

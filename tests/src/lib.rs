@@ -8,6 +8,7 @@ mod checkout;
 mod client;
 mod counter;
 mod link;
+mod reach;
 mod server;
 
 pub use balancer::Balancer;
@@ -16,6 +17,7 @@ pub use checkout::Checkout;
 pub use client::{Answer, Client, Sdk};
 pub use counter::Counter;
 pub use link::{Link, Site, Transport};
+pub use reach::{Reach, message};
 pub use server::{HttpServer, SlowPost, StdioServer, address};
 
 /// The workspace's README, whose examples compile.

@@ -3,7 +3,7 @@
 use session_test_servers::Server;
 use tokio::task::JoinSet;
 
-use crate::balancer::Balancer;
+use crate::balancer;
 use crate::caller::{Caller, Era};
 use crate::figures::{median, verdict};
 use crate::process::Process;
@@ -53,7 +53,7 @@ pub(crate) async fn all() {
 async fn behind_a_balancer(redis: &Server) {
     let ours = [(); 2].map(|()| Process::start(OURS, &redis.url()));
     let bare = [(); 2].map(|()| Process::start(BARE, MEMORY));
-    let (Some(to_ours), Some(to_bare)) = (Balancer::start(&ours), Balancer::start(&bare)) else {
+    let (Some(to_ours), Some(to_bare)) = (balancer::start(&ours), balancer::start(&bare)) else {
         return println!("\nHAProxy is not installed, so nothing is measured behind it");
     };
     println!("\nbehind HAProxy, two servers each");
@@ -71,7 +71,7 @@ async fn behind_a_balancer(redis: &Server) {
 struct Field<'a> {
     address: &'a str,
     servers: Vec<&'a Process>,
-    balancer: Option<&'a Balancer>,
+    balancer: Option<&'a Process>,
     has_sessions: bool,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Field<'a> {
         Self { address: server.address(), servers: vec![server], balancer: None, has_sessions }
     }
 
-    fn balanced(balancer: &'a Balancer, servers: &'a [Process], has_sessions: bool) -> Self {
+    fn balanced(balancer: &'a Process, servers: &'a [Process], has_sessions: bool) -> Self {
         let address = balancer.address();
         Self { address, servers: servers.iter().collect(), balancer: Some(balancer), has_sessions }
     }
@@ -97,7 +97,7 @@ impl<'a> Field<'a> {
 
     /// What the servers had of the processor so far, and what the balancer had.
     fn micros(&self) -> (f64, f64) {
-        (self.servers.iter().map(|server| server.micros()).sum(), self.balancer.map_or(0.0, Balancer::micros))
+        (self.servers.iter().map(|server| server.micros()).sum(), self.balancer.map_or(0.0, Process::micros))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::processor::micros;
 /// What tells this program to be a server: this, its kind and its store.
 pub(crate) const SERVE: &str = "--serve";
 
-/// A server. It is killed when dropped.
+/// A server, or a balancer in front of some. It is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     address: String,
@@ -24,7 +24,12 @@ impl Process {
         let mut address = String::new();
         let said = BufReader::new(child.stdout.take().expect("it was piped above")).read_line(&mut address);
         said.expect("the server says where it listens");
-        Self { child, address: address.trim().to_owned() }
+        Self::at(address.trim().to_owned(), child)
+    }
+
+    /// One that listens there already.
+    pub(crate) fn at(address: String, child: Child) -> Self {
+        Self { child, address }
     }
 
     /// Where it listens.

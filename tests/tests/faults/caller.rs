@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use session_tests::HttpServer;
+use session_tests::{HttpServer, Reach, message};
 
 /// The longest that a call may take. It asks the store five times at most: for its session, for what it reads and
 /// writes there, to keep the session in use, and to keep the answer. Each of that has an end after two seconds.
@@ -63,14 +63,6 @@ pub(crate) struct Caller {
     last: AtomicUsize,
 }
 
-#[derive(Debug)]
-enum Reach {
-    /// 2025-11-25: by its `Mcp-Session-Id`.
-    Id(String),
-    /// 2026-07-28: by a handle among the arguments.
-    Handle(String),
-}
-
 impl Caller {
     /// Begins a session. Even numbers are clients of 2025-11-25, odd ones of 2026-07-28.
     pub(crate) async fn connect(fleet: &Arc<Fleet>, number: usize) -> Result<Self, Refused> {
@@ -95,16 +87,12 @@ impl Caller {
     }
 
     /// Calls a tool at this replica, and returns the structured content of its answer.
-    pub(crate) async fn call_at(&self, replica: usize, tool: &str, mut arguments: Value) -> Result<Value, Refused> {
-        if let Reach::Handle(handle) = &self.reach
-            && !handle.is_empty()
-        {
-            arguments["session"] = json!(handle);
-        }
+    pub(crate) async fn call_at(&self, replica: usize, tool: &str, arguments: Value) -> Result<Value, Refused> {
         let id = self.fleet.next_request();
         let begun = Instant::now();
-        let answer =
-            self.send(replica, "tools/call", Some(id), json!({ "name": tool, "arguments": arguments })).await?;
+        let answer = self
+            .send(replica, "tools/call", Some(id), json!({ "name": tool, "arguments": self.reach.within(arguments) }))
+            .await?;
         let body = answer.text().await.expect("an answer is whole");
         let mut message = message(&body)
             .unwrap_or_else(|| panic!("{tool} at replica {replica}: no message after {:?}: {body:?}", begun.elapsed()));
@@ -153,37 +141,8 @@ impl Caller {
         Ok(Reach::Handle(opened["session"].as_str().expect("a handle").to_owned()))
     }
 
-    async fn send(
-        &self,
-        replica: usize,
-        method: &str,
-        id: Option<u64>,
-        mut params: Value,
-    ) -> Result<Response, Refused> {
-        let request = self.fleet.http.post(&self.fleet.urls[replica]);
-        let mut request = request.header("accept", "application/json, text/event-stream");
-        match &self.reach {
-            Reach::Id(name) if name.is_empty() => {}
-            Reach::Id(name) => {
-                request = request.header("mcp-session-id", name).header("mcp-protocol-version", "2025-11-25");
-            }
-            Reach::Handle(_) => {
-                request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
-                if let Some(tool) = params["name"].as_str() {
-                    request = request.header("mcp-name", tool);
-                }
-                params["_meta"] = json!({
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientInfo": { "name": "tests", "version": "1" },
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                });
-            }
-        }
-        let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-        if let Some(id) = id {
-            message["id"] = json!(id);
-        }
-        accepted(request.json(&message)).await
+    async fn send(&self, replica: usize, method: &str, id: Option<u64>, params: Value) -> Result<Response, Refused> {
+        accepted(self.reach.post(&self.fleet.http, &self.fleet.urls[replica], method, id, params)).await
     }
 }
 
@@ -199,11 +158,4 @@ async fn accepted(request: RequestBuilder) -> Result<Response, Refused> {
         status if status.is_success() => Ok(answer),
         status => panic!("{status}: {:?}", answer.text().await),
     }
-}
-
-/// The message in a body, which may be a stream of events.
-fn message(body: &str) -> Option<Value> {
-    let event =
-        body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).rfind(|data| !data.is_empty());
-    serde_json::from_str(event.unwrap_or(body)).ok()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
-use session_tests::HttpServer;
+use session_tests::{HttpServer, Reach, message};
 
 /// What many peers share: its connections are kept alive, and an answer that never comes is an error.
 pub(crate) fn http() -> Client {
@@ -23,14 +23,6 @@ pub(crate) struct Peer {
     url: String,
     reach: Reach,
     last_request: AtomicU64,
-}
-
-#[derive(Debug)]
-enum Reach {
-    /// 2025-11-25: by its `Mcp-Session-Id`.
-    Id(String),
-    /// 2026-07-28: by a handle among the arguments.
-    Handle(String),
 }
 
 impl Peer {
@@ -68,14 +60,10 @@ impl Peer {
     /// Calls a tool and returns the content of its answer: the structured one, else the text.
     ///
     /// An error of HTTP is returned; a tool that fails is a panic.
-    pub(crate) async fn call(&self, tool: &str, mut arguments: Value) -> Result<Value, reqwest::Error> {
-        if let Reach::Handle(handle) = &self.reach
-            && !handle.is_empty()
-        {
-            arguments["session"] = json!(handle);
-        }
-        let params = json!({ "name": tool, "arguments": arguments });
-        let mut message = message(&self.send("tools/call", Some(self.next_request()), params).await?.text().await?);
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Value, reqwest::Error> {
+        let params = json!({ "name": tool, "arguments": self.reach.within(arguments) });
+        let body = self.send("tools/call", Some(self.next_request()), params).await?.text().await?;
+        let mut message = message(&body).unwrap_or_else(|| panic!("no message in {body:?}"));
         let result = &mut message["result"];
         assert!(result.is_object() && result["isError"] != true, "{tool} should have succeeded: {message}");
         Ok(match result["structuredContent"].take() {
@@ -105,36 +93,7 @@ impl Peer {
         self.last_request.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    async fn send(&self, method: &str, id: Option<u64>, mut params: Value) -> Result<Response, reqwest::Error> {
-        let mut request = self.http.post(&self.url).header("accept", "application/json, text/event-stream");
-        match &self.reach {
-            Reach::Id(name) if name.is_empty() => {}
-            Reach::Id(name) => {
-                request = request.header("mcp-session-id", name).header("mcp-protocol-version", "2025-11-25");
-            }
-            Reach::Handle(_) => {
-                request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
-                if let Some(tool) = params["name"].as_str() {
-                    request = request.header("mcp-name", tool);
-                }
-                params["_meta"] = json!({
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientInfo": { "name": "tests", "version": "1" },
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                });
-            }
-        }
-        let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-        if let Some(id) = id {
-            message["id"] = json!(id);
-        }
-        request.json(&message).send().await?.error_for_status()
+    async fn send(&self, method: &str, id: Option<u64>, params: Value) -> Result<Response, reqwest::Error> {
+        self.reach.post(&self.http, &self.url, method, id, params).send().await?.error_for_status()
     }
-}
-
-/// The message in a body, which may be a stream of events.
-fn message(body: &str) -> Value {
-    let event =
-        body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).rfind(|data| !data.is_empty());
-    serde_json::from_str(event.unwrap_or(body)).unwrap_or_else(|_| panic!("no message in {body:?}"))
 }

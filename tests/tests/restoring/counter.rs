@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
+use session_tests::message;
 
 /// A client that counts in a session.
 pub(crate) struct Counter {
@@ -69,10 +70,4 @@ impl Counter {
 
 fn request(number: usize, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": number, "method": method, "params": params })
-}
-
-/// The last message in a stream of events.
-fn message(body: &str) -> Option<Value> {
-    let data = body.lines().filter_map(|line| line.strip_prefix("data:")).rfind(|data| !data.trim().is_empty());
-    serde_json::from_str(data.unwrap_or(body)).ok()
 }

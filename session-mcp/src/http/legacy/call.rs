@@ -18,8 +18,8 @@ use super::local::Local;
 use super::naming::Naming;
 use super::replay::come_back;
 
-/// One call that goes on in a task of its own: a client that goes, or does not read, holds up nobody and ends nothing. Its
-/// session stays in use until it is over.
+/// One call that goes on in a task of its own: a client that goes, or does not read, holds up nobody and ends nothing.
+/// Its session stays in use until it is over.
 pub(super) struct Call {
     pub(super) local: Arc<Local>,
     pub(super) running: Running,
@@ -33,7 +33,8 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Hands the request to the session's handler. Returns what its client is told; `None` if the handler cannot be reached.
+    /// Hands the request to the session's handler. Returns what its client is told; `None` if the handler cannot be
+    /// reached.
     pub(super) async fn begin(self, request: ClientJsonRpcMessage) -> Option<mpsc::Receiver<ServerSseMessage>> {
         let (client, told) = mpsc::channel(CAPACITY);
         let (begun, has_begun) = oneshot::channel();

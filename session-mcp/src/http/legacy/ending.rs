@@ -24,8 +24,8 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// Completes when a stream of this session's has to end; keeps the session from idling out until then, and its place
-    /// among the session's streams.
+    /// Completes when a stream of this session's has to end; keeps the session from idling out until then, and its
+    /// place among the session's streams.
     pub(super) fn of(
         local: &Local,
         place: OwnedSemaphorePermit,

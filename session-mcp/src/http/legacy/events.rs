@@ -17,8 +17,8 @@ use super::said::Told;
 
 /// The events of one session, as rmcp stores them.
 ///
-/// An id that it gives says where the event is in its stream; whoever sends it to the client adds what the stream is. What
-/// could not be kept has an empty one.
+/// An id that it gives says where the event is in its stream; whoever sends it to the client adds what the stream is.
+/// What could not be kept has an empty one.
 pub(super) struct Events {
     ledger: Ledger,
     feed: Feed,

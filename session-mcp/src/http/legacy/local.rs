@@ -87,8 +87,8 @@ impl Local {
         self.rmcp.initialize(message).await.ok()
     }
 
-    /// Hands a request to the handler. What it answers comes over the channel. `None` if the handler has ended, or takes
-    /// nothing.
+    /// Hands a request to the handler. What it answers comes over the channel. `None` if the handler has ended, or
+    /// takes nothing.
     pub(super) async fn call(&self, message: ClientJsonRpcMessage) -> Option<mpsc::Receiver<ServerSseMessage>> {
         let call = async {
             let channel = self.rmcp.establish_request_wise_channel().await.ok()?;
@@ -98,8 +98,8 @@ impl Local {
         timeout(PATIENCE, call).await.ok().flatten()
     }
 
-    /// What the handler says besides its answers, where that is not kept in a journal; behind the event of this id, if there
-    /// is one.
+    /// What the handler says besides its answers, where that is not kept in a journal; behind the event of this id, if
+    /// there is one.
     pub(super) async fn listen(&self, after: Option<&str>) -> Option<mpsc::Receiver<ServerSseMessage>> {
         let listen = async {
             let channel = match after {
@@ -206,8 +206,8 @@ pub(super) struct LocalSessions {
 }
 
 impl LocalSessions {
-    /// Sessions over these records. What is said in them is kept in the journal, if there is one. What is not used for so
-    /// long is closed.
+    /// Sessions over these records. What is said in them is kept in the journal, if there is one. What is not used for
+    /// so long is closed.
     pub(super) fn new(
         sessions: Arc<SessionManager>,
         journal: Option<Arc<dyn Journal>>,

@@ -8,8 +8,8 @@ use super::event_id::StreamId;
 use super::events::answered;
 use super::transport::Replica;
 
-/// Names the events of one call's stream. Their places are known from where they were kept; which call it is, is not known
-/// there.
+/// Names the events of one call's stream. Their places are known from where they were kept; which call it is, is not
+/// known there.
 pub(super) struct Naming {
     session: SessionId,
     replica: Replica,

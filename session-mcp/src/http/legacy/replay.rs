@@ -46,8 +46,8 @@ impl Replay {
     }
 
     /// Tells what concerns no call in particular, from now on in the place of all who did before: messages go to one
-    /// stream, as the protocol has it. Streams that are no longer told anything stay open, since their clients would come
-    /// back at once.
+    /// stream, as the protocol has it. Streams that are no longer told anything stay open, since their clients would
+    /// come back at once.
     ///
     /// Whoever is the first of all is told what was said before, too. `until` ends it, and says how.
     pub(super) async fn listen(mut self, is_new: bool, until: impl Future<Output = Ending>) {

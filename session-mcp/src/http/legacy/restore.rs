@@ -124,8 +124,8 @@ fn lock(running: &Mutex<HashMap<SessionKey, Restoration>>) -> MutexGuard<'_, Has
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets rmcp restore one session: a service for nothing else is asked for a stream that does not exist, and restores the
-/// session before it finds that out.
+/// Lets rmcp restore one session: a service for nothing else is asked for a stream that does not exist, and restores
+/// the session before it finds that out.
 ///
 /// rmcp remembers for a while how an earlier restoration under the same id ended, and answers later ones by it, also if
 /// that was for a store that was away. A service of its own remembers nothing.

@@ -78,8 +78,8 @@ impl Replica {
         &self.0
     }
 
-    /// The process that a client's message answers or tells of its progress, if it is one of those. Other messages are for
-    /// whoever serves the session.
+    /// The process that a client's message answers or tells of its progress, if it is one of those. Other messages are
+    /// for whoever serves the session.
     pub(super) fn addressed(message: &ClientJsonRpcMessage) -> Option<Self> {
         let id = match message {
             ClientJsonRpcMessage::Response(response) => Some(&response.id),

@@ -15,8 +15,8 @@ use super::said::{Heard, Told};
 /// Watches over a session that is open here, until it is closed: closes it when its record is gone, and hands it what
 /// its client said to other processes.
 ///
-/// Who ends a session tells all who have it open. In case that is missed, the record is looked at when it can have expired
-/// at the earliest, and then again when it can have since.
+/// Who ends a session tells all who have it open. In case that is missed, the record is looked at when it can have
+/// expired at the earliest, and then again when it can have since.
 pub(super) struct Watch {
     local: Weak<Local>,
     open: Weak<LocalSessions>,
@@ -40,7 +40,7 @@ impl Watch {
         let mut follower = self.ledger.as_ref().map(|ledger| ledger.journal().follow(&feed));
         loop {
             let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return };
-            let due = local.due(LOOK_EVERY.min(open.handler_idle_timeout()));
+            let due = local.due(open.handler_idle_timeout().clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY));
             drop((local, open));
             let rung = async {
                 match &mut follower {
@@ -129,6 +129,9 @@ async fn hand_on(local: &Arc<Local>, ledger: &Ledger, heard: Heard) {
 
 /// How long a session whose record is gone stays open at most, should nobody say that it has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How often one looks at most, however short a handler is kept.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
 /// How many entries are read at once.
 const BATCH: usize = 64;

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::cluster::Cluster;
+use super::error::ConnectError;
 use super::link::Trouble;
 use super::node::Node;
 use super::outcome::{Answered, Cause, Failure, Outcome, Then};
@@ -72,13 +73,17 @@ impl<'a> Delivery<'a> {
                     }
                 }
                 // Somebody else may be at the address of a master that was replaced.
-                Err(Then::Doubt(_)) if !doubted => {
-                    doubted = true;
+                Err(Then::Doubt(error)) => {
                     cluster.refresh();
                     cluster.refreshed(self.until).await;
-                    continue;
+                    // A cluster named it, so who is no cluster is a stranger, though not all nodes may know that yet.
+                    let is_stranger = matches!(error, ConnectError::IsNoCluster);
+                    if (is_stranger || !doubted) && self.pause().await {
+                        doubted = true;
+                        continue;
+                    }
+                    return Err(self.refused(Arc::new(error)));
                 }
-                Err(Then::Doubt(error)) => return Err(self.refused(Arc::new(error))),
                 Err(Then::Move(to)) => {
                     cluster.refresh();
                     redirected = cluster.named(&to, &member);

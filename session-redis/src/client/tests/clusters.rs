@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::join_all;
 use session_test_servers::{Cluster, Server};
 
 use super::{
@@ -51,17 +52,24 @@ async fn a_master_that_dies_stalls_its_own_slots_only() {
     assert_eq!(send(&client, &get(&lost)).await.expect("a replica took over").replies, [text("w")]);
 }
 
-/// A master dies while nobody asks for anything, and its address is somebody else's when somebody does.
+/// A master dies while nobody asks for anything, and its address is somebody else's when somebody does. One of the
+/// nodes has not heard of it.
 #[tokio::test]
 async fn a_stranger_at_the_address_of_a_dead_master_is_passed_over() {
-    let cluster = Cluster::start().await;
-    let client = connect(&cluster.url()).await;
-    send(&client, &set("k", "v")).await.expect("the cluster runs");
+    let cluster = Cluster::builder().partitionable().start().await;
+    let url = cluster.url();
+    let clients = join_all((0..20).map(|_| connect(&url))).await;
+    send(&clients[0], &set("k", "v")).await.expect("the cluster runs");
     cluster.settle().await;
+    let other = key_of(&cluster, cluster.master_of(slot("k")).await, false).await;
+    cluster.part(&[cluster.replicas_of(slot(&other)).await[0]]);
     let old = cluster.kill_master_of(slot("k")).await;
     cluster.new_master_of(slot("k"), old).await;
     let _stranger = Server::builder().config("port", old.port().to_string()).start().await;
-    assert_eq!(send(&client, &get("k")).await.expect("there is a new master").replies, [text("v")]);
+    let get = get("k");
+    for answer in join_all(clients.iter().map(|client| send(client, &get))).await {
+        assert_eq!(answer.expect("there is a new master").replies, [text("v")]);
+    }
 }
 
 /// As long as nobody knows a better one, the answer is what is wrong with the address.

@@ -1,7 +1,9 @@
 //! What surrounds each call: its session is kept in use, and what ends it early is answered.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -29,17 +31,25 @@ pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
 ) -> Result<Result<T, ErrorData>, CutShort> {
     let begun = Instant::now();
     let answer = {
-        let heartbeat = pin!(session.keep_in_use());
-        let call = pin!(AssertUnwindSafe(async { call().await }).catch_unwind());
-        let cut = pin!(async {
-            cancelled.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        });
-        tokio::select! {
-            biased;
-            answer = call => answer.map_err(|_| CutShort::Panicked),
-            () = cut => Err(CutShort::Cancelled),
-            never = heartbeat => match never {},
+        let mut call = pin!(AssertUnwindSafe(async { call().await }).catch_unwind());
+        let at_once = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        // From here on, it may have heard of what changed since the session was found.
+        session.forget_loaded();
+        match at_once {
+            Poll::Ready(answer) => answer.map_err(|_| CutShort::Panicked),
+            Poll::Pending => {
+                let heartbeat = pin!(session.keep_in_use());
+                let cut = pin!(async {
+                    cancelled.cancelled().await;
+                    tokio::time::sleep(GRACE).await;
+                });
+                tokio::select! {
+                    biased;
+                    answer = call => answer.map_err(|_| CutShort::Panicked),
+                    () = cut => Err(CutShort::Cancelled),
+                    never = heartbeat => match never {},
+                }
+            }
         }
     };
     session.leave(begun.elapsed()).await;

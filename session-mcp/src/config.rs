@@ -221,12 +221,18 @@ pub struct JournalConfig {
     /// For how long.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
+    /// How long a call can take without being kept. One that is over sooner, and says nothing before its answer, is
+    /// answered with no more work than that; a client that is cut off just then has no event to go on from, and calls
+    /// again. At 0, and with [`require_resumability`](Config::require_resumability), each call is kept from its
+    /// beginning.
+    #[serde(with = "humantime_serde")]
+    pub after: Duration,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
         let JournalLimits { entries, bytes, keep } = JournalLimits::default();
-        Self { entries, bytes, keep }
+        Self { entries, bytes, keep, after: Duration::from_millis(25) }
     }
 }
 

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::serve::{Listener, ListenerExt as _};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -119,16 +118,21 @@ impl Endpoint {
         let keeping = Keeping {
             journal,
             is_required: config.require_resumability,
+            after: config.journal.after,
             handler_idle_timeout: config.handler_idle_timeout,
         };
         let legacy =
             LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, calls.clone(), closing.clone());
         let legacy = Arc::new(legacy);
-        let front = Front::new(guard, Arc::clone(&legacy), calls.clone(), draining.clone(), config.body_limit);
-        let service = StreamableHttpService::new(factory, Arc::clone(&legacy), rmcp);
+        let rmcp = StreamableHttpService::new(factory, Arc::clone(&legacy), rmcp);
+        let (tracker, leaving) = (calls.clone(), draining.clone());
+        let front = Arc::new(Front::new(rmcp, guard, Arc::clone(&legacy), tracker, leaving, config.body_limit));
+        let handle = move |request| {
+            let front = Arc::clone(&front);
+            async move { front.handle(request).await }
+        };
         let router = Router::new()
-            .route_service("/mcp", service)
-            .route_layer(from_fn_with_state(front, front::handle))
+            .route("/mcp", any(handle))
             .route("/readyz", get(readyz).with_state(Readiness::new(sessions, draining.clone())))
             .route("/healthz", get(healthz));
         Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams, legacy })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::JsonObject;
 use rmcp::service::RequestContext;
-use session_core::{Locator, Owner, SessionKey, SessionName};
+use session_core::{Locator, Owner, Session as Snapshot, SessionKey, SessionName};
 
 use crate::connection::Connection;
 use crate::error::SessionError;
@@ -21,7 +21,7 @@ pub(crate) enum Found {
     Handle(SessionName),
     /// Under the validated `Mcp-Session-Id`.
     #[cfg(feature = "http")]
-    HttpSession(SessionName),
+    HttpSession(ValidatedSession),
     /// With the connection, which may have another by the time the call ends.
     Connection(Arc<Connection>, SessionName),
     /// Under a locator that its owner named.
@@ -39,12 +39,21 @@ impl Found {
         }
     }
 
+    /// The session, if it was loaded to find it.
+    pub(crate) fn loaded(&self) -> Option<Snapshot> {
+        match self {
+            #[cfg(feature = "http")]
+            Self::HttpSession(validated) => validated.loaded.clone(),
+            _ => None,
+        }
+    }
+
     /// The key of the session, for this caller.
     pub(crate) fn key(&self, owner: Owner) -> SessionKey {
         match self {
             Self::Handle(name) | Self::Connection(_, name) => SessionKey::by_name(owner, name),
             #[cfg(feature = "http")]
-            Self::HttpSession(name) => SessionKey::by_name(owner, name),
+            Self::HttpSession(validated) => validated.key,
             Self::Own(locator) => SessionKey::by_locator(owner, *locator),
         }
     }
@@ -68,12 +77,17 @@ impl From<Unresolved> for SessionError {
     }
 }
 
-/// The name behind a request's `Mcp-Session-Id`, put into its extensions by the session manager that validated it.
+/// The session behind a request's `Mcp-Session-Id`, put into its extensions by the session manager that validated it.
 ///
 /// Only this is ever read, never the header: a request of 2026-07-28 can carry any header it likes.
 #[cfg(feature = "http")]
 #[derive(Clone, Debug)]
-pub(crate) struct ValidatedSession(pub(crate) SessionName);
+pub(crate) struct ValidatedSession {
+    /// For whoever sent the request.
+    pub(crate) key: SessionKey,
+    /// What was loaded to validate it.
+    pub(crate) loaded: Option<Snapshot>,
+}
 
 /// Finds a call's session. The first rule that applies decides, and an explicit handle is never passed over:
 ///
@@ -95,8 +109,8 @@ pub(crate) fn resolve(
         return Err(Unresolved::NoSession);
     }
     #[cfg(feature = "http")]
-    if let Some(ValidatedSession(name)) = context.extensions.get() {
-        return Ok(Found::HttpSession(name.clone()));
+    if let Some(validated) = context.extensions.get::<ValidatedSession>() {
+        return Ok(Found::HttpSession(validated.clone()));
     }
     let connection = connection.ok_or(Unresolved::NoSession)?;
     Ok(Found::Connection(Arc::clone(connection), connection.name()))

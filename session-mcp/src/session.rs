@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -48,6 +48,9 @@ struct Call {
     sessions: Arc<SessionManager>,
     owner: Owner,
     found: Result<Found, Unresolved>,
+    key: Result<SessionKey, Unresolved>,
+    /// What was loaded to find it, until it is used for the first time or the call waits for something.
+    loaded: Mutex<Option<Snapshot>>,
     /// Set where the session is taken as a parameter.
     is_taken: AtomicBool,
     /// Set by what uses the session, and by what finds out that it cannot be used.
@@ -58,7 +61,9 @@ impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         // An `Mcp-Session-Id` is validated by loading its session.
         let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession);
-        Self(Arc::new(Call { sessions, owner, found, is_taken: false.into(), is_used: is_used.into() }))
+        let loaded = Mutex::new(found.as_ref().ok().and_then(Found::loaded));
+        let key = found.as_ref().map(|found| found.key(owner)).map_err(|unresolved| *unresolved);
+        Self(Arc::new(Call { sessions, owner, found, key, loaded, is_taken: false.into(), is_used: is_used.into() }))
     }
 
     /// The session of a request, for methods that choose no parameters of their own, such as `read_resource`,
@@ -77,7 +82,9 @@ impl Session {
     ///
     /// [`SessionError::NoSession`], [`SessionError::InvalidHandle`].
     pub fn key(&self) -> Result<SessionKey, SessionError> {
-        Ok(self.found()?.key(self.0.owner))
+        // Whoever has it can change the session.
+        self.forget_loaded();
+        Ok(self.0.key?)
     }
 
     /// How the call reached its session. Asks no store.
@@ -111,16 +118,25 @@ impl Session {
     /// ```
     #[must_use]
     pub fn manager(&self) -> &Arc<SessionManager> {
+        // It can change the session.
+        self.forget_loaded();
         &self.0.sessions
     }
 
     /// Loads the session as a use of it: a snapshot that later changes do not reach.
     ///
+    /// Where the session was loaded to let the request in, over HTTP by its `Mcp-Session-Id`, that is the answer for a
+    /// method which asks this first of all, before it waits for anything: the store is not asked twice.
+    ///
     /// # Errors
     ///
     /// As [`key`](Self::key); [`SessionError::NotFound`]; that the store is away.
     pub async fn load(&self) -> Result<Snapshot, SessionError> {
-        self.explain(self.0.sessions.load(&self.key()?).await).await
+        let loaded = self.loaded().take();
+        match loaded {
+            Some(session) => Ok(session),
+            None => self.explain(self.0.sessions.load(&self.key()?).await).await,
+        }
     }
 
     /// Applies a change, all of it or nothing.
@@ -138,7 +154,9 @@ impl Session {
     ///
     /// As [`load`](Self::load), and if what is kept is no `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
-        self.explain(self.0.sessions.get(&self.key()?, name).await).await
+        self.check()?;
+        let name = name.parse().map_err(Error::from)?;
+        Ok(self.load().await?.value(&name)?)
     }
 
     /// Keeps a state value under a name. Writers of other names are not disturbed.
@@ -180,7 +198,7 @@ impl Session {
     ///
     /// As [`SessionManager::read`]: a newer version than the key's is refused.
     pub async fn read<K: StateKey>(&self) -> Result<Option<K::Value>, SessionError> {
-        self.explain(self.0.sessions.read::<K>(&self.key()?).await).await
+        Ok(self.load().await?.read::<K>()?)
     }
 
     /// Keeps the value of a typed key.
@@ -213,7 +231,7 @@ impl Session {
     ///
     /// As [`load`](Self::load).
     pub async fn working_directory(&self) -> Result<Option<PathBuf>, SessionError> {
-        self.explain(self.0.sessions.get_working_directory(&self.key()?).await).await
+        Ok(self.load().await?.working_directory.as_ref().map(|directory| PathBuf::from(directory.as_str())))
     }
 
     /// Sets the directory the session works in. It is kept as it is given, and the session has no project from then on;
@@ -311,7 +329,7 @@ impl Session {
     ///
     /// As [`SessionManager::end_all`].
     pub(crate) async fn end_all(&self) -> Result<u64, SessionError> {
-        let ended = self.0.sessions.end_all(&self.0.owner).await?;
+        let ended = self.manager().end_all(&self.0.owner).await?;
         self.0.is_used.store(true, Ordering::Relaxed);
         Ok(ended)
     }
@@ -364,15 +382,20 @@ impl Session {
 
     /// Keeps the session from idling out, if the call has one. Never completes.
     pub(crate) async fn keep_in_use(&self) -> Infallible {
-        if let Ok(key) = self.key() {
-            keep_in_use(&self.0.sessions, &key).await;
+        if let Ok(key) = &self.0.key {
+            keep_in_use(&self.0.sessions, key).await;
         }
         std::future::pending().await
     }
 
+    /// What was loaded before the call began is no answer any more.
+    pub(crate) fn forget_loaded(&self) {
+        *self.loaded() = None;
+    }
+
     /// Refuses a handle that is none, before the call that brings it does anything.
     pub(crate) fn check(&self) -> Result<(), SessionError> {
-        self.key().map(drop)
+        Ok(self.0.key.map(drop)?)
     }
 
     /// Refuses a handle that leads to no session, unless the session was taken as a parameter: who takes it asks the
@@ -387,10 +410,10 @@ impl Session {
     /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that to
     /// matter.
     pub(crate) async fn leave(&self, after: Duration) {
-        if let Ok(key) = self.key()
+        if let Ok(key) = &self.0.key
             && (after >= soon(&self.0.sessions) || !self.0.is_used.load(Ordering::Relaxed))
         {
-            let _ = self.0.sessions.load(&key).await;
+            let _ = self.0.sessions.load(key).await;
         }
     }
 
@@ -413,6 +436,10 @@ impl Session {
             }
             answer => Ok(answer?),
         }
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Option<Snapshot>> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found(&self) -> Result<&Found, SessionError> {

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError};
+use rmcp::ServerHandler;
+use rmcp::transport::streamable_http_server::StreamableHttpService;
 use serde::Deserialize;
 use serde_json::Value;
 use session_core::Owner;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::with_sessions::WithSessions;
 
 use super::caller::Caller;
 use super::deletion::Deletion;
@@ -25,9 +28,10 @@ use super::legacy::LegacySessions;
 use super::refusal::{INVALID_REQUEST, PARSE_ERROR, refuse};
 use super::trouble::Trouble;
 
-/// What the front needs to know.
-#[derive(Clone)]
-pub(super) struct Front {
+/// What HTTP alone knows, before and after rmcp.
+pub(super) struct Front<H> {
+    /// Its clones are dear, so it has none.
+    rmcp: StreamableHttpService<WithSessions<H>, LegacySessions>,
     guard: Guard,
     legacy: Arc<LegacySessions>,
     calls: TaskTracker,
@@ -36,15 +40,38 @@ pub(super) struct Front {
     body_limit: usize,
 }
 
-impl Front {
+impl<H: ServerHandler> Front<H> {
     pub(super) fn new(
+        rmcp: StreamableHttpService<WithSessions<H>, LegacySessions>,
         guard: Guard,
         legacy: Arc<LegacySessions>,
         calls: TaskTracker,
         leaving: CancellationToken,
         body_limit: usize,
     ) -> Self {
-        Self { guard, legacy, calls, leaving, body_limit }
+        Self { rmcp, guard, legacy, calls, leaving, body_limit }
+    }
+
+    /// Handles a request around rmcp, if whoever sends it may.
+    pub(super) async fn handle(&self, mut request: Request) -> Response {
+        let owner = match self.guard.admit(&mut request) {
+            Ok(owner) => owner,
+            Err(unauthorized) => return unauthorized.into_response(),
+        };
+        let caller = self.caller(owner, &mut request);
+        let answer = async {
+            match *request.method() {
+                Method::POST => self.post(request).await,
+                Method::DELETE => self.delete(request).await,
+                _ => self.answer(request).await,
+            }
+        };
+        let mut response = caller.scope(answer).await;
+        if self.leaving.is_cancelled() {
+            // Whoever sends requests over this connection chooses another server for the next one.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Who sends a request; with what it says, if it names a session that is not open here.
@@ -58,86 +85,66 @@ impl Front {
         *request = Request::from_parts(parts, body);
         caller
     }
-}
 
-/// Handles a request around rmcp, if whoever sends it may.
-pub(super) async fn handle(State(front): State<Front>, mut request: Request, next: Next) -> Response {
-    let owner = match front.guard.admit(&mut request) {
-        Ok(owner) => owner,
-        Err(unauthorized) => return unauthorized.into_response(),
-    };
-    let caller = front.caller(owner, &mut request);
-    let answer = async {
-        match *request.method() {
-            Method::POST => post(&front, request, next).await,
-            Method::DELETE => delete(request, next).await,
-            _ => answer(request, next).await,
+    /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known.
+    async fn answer(&self, request: Request) -> Response {
+        // A future of some kilobytes, which those around it would copy from one to the next.
+        let handling = Box::pin(self.rmcp.handle(request));
+        let (response, trouble) = Trouble::watch(handling).await;
+        match trouble {
+            Some(trouble) if response.status().is_server_error() => trouble.response(),
+            _ => response.map(Body::new),
         }
-    };
-    let mut response = caller.scope(answer).await;
-    if front.leaving.is_cancelled() {
-        // Whoever sends requests over this connection chooses another server for the next one.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response
-}
 
-/// Lets rmcp answer, and turns its 500 into what is the trouble where that is known.
-async fn answer(request: Request, next: Next) -> Response {
-    let (response, trouble) = Trouble::watch(next.run(request)).await;
-    match trouble {
-        Some(trouble) if response.status().is_server_error() => trouble.response(),
-        _ => response,
+    /// Limits the body and says what is wrong with one that is no message. The call counts as in flight from the last
+    /// byte of its body until the last byte of its answer.
+    async fn post(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > self.body_limit) {
+            return too_large(self.body_limit);
+        }
+        let body = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, self.body_limit)).await {
+            Err(_) => return too_slow(),
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) if is_length_limit(&error) => return too_large(self.body_limit),
+            Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
+        };
+        if body.len() > INITIALIZE_LIMIT && is_initialize(&body) {
+            return too_large(INITIALIZE_LIMIT);
+        }
+        // A subscription has no end of its own, and is no call that could be waited for.
+        let call = (!is_subscription(&parts.headers)).then(|| self.calls.token());
+        let is_json = is_json(&parts.headers);
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        let response = Handshake::watch(self.answer(request)).await;
+        match response.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
+            // What is wrong with the body comes before what is wrong with the answer it could have.
+            StatusCode::NOT_ACCEPTABLE if !is_json_text(&body) => return not_a_message(&body),
+            _ => {}
+        }
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _in_flight = &call;
+                frame
+            }))
+        })
     }
-}
 
-/// Limits the body and says what is wrong with one that is no message. The call counts as in flight from the last byte
-/// of its body until the last byte of its answer.
-async fn post(front: &Front, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > front.body_limit) {
-        return too_large(front.body_limit);
-    }
-    let body = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, front.body_limit)).await {
-        Err(_) => return too_slow(),
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) if is_length_limit(&error) => return too_large(front.body_limit),
-        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, "the request's body broke off"),
-    };
-    if body.len() > INITIALIZE_LIMIT && is_initialize(&body) {
-        return too_large(INITIALIZE_LIMIT);
-    }
-    // A subscription has no end of its own, and is no call that could be waited for.
-    let call = (!is_subscription(&parts.headers)).then(|| front.calls.token());
-    let is_json = is_json(&parts.headers);
-    let request = Request::from_parts(parts, Body::from(body.clone()));
-    let response = Handshake::watch(answer(request, next)).await;
-    match response.status() {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
-        // What is wrong with the body comes before what is wrong with the answer it could have.
-        StatusCode::NOT_ACCEPTABLE if !is_json_text(&body) => return not_a_message(&body),
-        _ => {}
-    }
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _in_flight = &call;
-            frame
-        }))
-    })
-}
-
-/// Lets rmcp check the request and the session manager end the session. rmcp's own answer is 202, also for what was
-/// never there.
-async fn delete(request: Request, next: Next) -> Response {
-    let (response, deletion) = Deletion::watch(answer(request, next)).await;
-    if response.status() != StatusCode::ACCEPTED {
-        return response;
-    }
-    match deletion {
-        Some(Deletion::Ended) => StatusCode::NO_CONTENT.into_response(),
-        Some(Deletion::ReadOnly) => read_only(),
-        Some(Deletion::Unknown) | None => no_session(),
+    /// Lets rmcp check the request and the session manager end the session. rmcp's own answer is 202, also for what was
+    /// never there.
+    async fn delete(&self, request: Request) -> Response {
+        let (response, deletion) = Deletion::watch(self.answer(request)).await;
+        if response.status() != StatusCode::ACCEPTED {
+            return response;
+        }
+        match deletion {
+            Some(Deletion::Ended) => StatusCode::NO_CONTENT.into_response(),
+            Some(Deletion::ReadOnly) => read_only(),
+            Some(Deletion::Unknown) | None => no_session(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions of protocol versions before 2026-07-28.
 
+mod attended;
 mod call;
 mod calls;
 mod ending;
@@ -13,6 +14,7 @@ mod relay;
 mod replay;
 mod restore;
 mod said;
+mod teller;
 mod transport;
 mod watch;
 
@@ -69,6 +71,8 @@ pub(super) struct LegacySessions {
     sessions: Arc<SessionManager>,
     /// Whether a call is refused whose answer cannot be kept.
     requires_journal: bool,
+    /// How long a call takes at most that is not kept.
+    kept_after: Duration,
     /// Whoever drains waits for these calls.
     calls: TaskTracker,
     /// Cancelled when streams are to end, so that their clients come back elsewhere.
@@ -81,6 +85,8 @@ pub(super) struct Keeping {
     pub(super) journal: Option<Arc<dyn Journal>>,
     /// Whether a call is refused whose answer cannot be kept.
     pub(super) is_required: bool,
+    /// How long a call takes at most that is not kept.
+    pub(super) after: Duration,
     /// How long a handler is that nobody uses.
     pub(super) handler_idle_timeout: Duration,
 }
@@ -100,10 +106,11 @@ impl LegacySessions {
         H: ServerHandler,
         F: Fn() -> io::Result<H> + Clone + Send + Sync + 'static,
     {
-        let Keeping { journal, is_required, handler_idle_timeout } = keeping;
+        let Keeping { journal, is_required, after, handler_idle_timeout } = keeping;
+        let kept_after = if is_required { Duration::ZERO } else { after };
         let open = Arc::new(LocalSessions::new(Arc::clone(&sessions), journal, handler_idle_timeout));
         let restorer = Restorer::new(Arc::clone(&open), factory, config);
-        Self { open, restorer, sessions, requires_journal: is_required, calls, closing }
+        Self { open, restorer, sessions, requires_journal: is_required, kept_after, calls, closing }
     }
 
     /// Whether a session of this id is open here, whosever it is.
@@ -129,9 +136,19 @@ impl LegacySessions {
         }
     }
 
+    /// The open session of this id, which was asked for before, and what was loaded then.
+    fn validated(&self, id: &SessionId) -> Result<Validated, LegacyError> {
+        // It may have been closed meanwhile.
+        if let Some(validated) = Caller::take_validated().filter(|validated| validated.local.is_open_as(id)) {
+            return Ok(validated);
+        }
+        let local = caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or(Trouble::UNRESTORED)?;
+        Ok(Validated { local, loaded: None })
+    }
+
     /// The open session of this id, which was asked for before.
     fn local(&self, id: &SessionId) -> Result<Arc<Local>, LegacyError> {
-        caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or_else(|| Trouble::UNRESTORED.into())
+        Ok(self.validated(id)?.local)
     }
 
     /// Ends the session of this `Mcp-Session-Id` for its client; other names of a record are none. The record ends
@@ -182,6 +199,13 @@ impl LegacySessions {
             open.close(&id, &key);
         }
     }
+}
+
+/// The session of a request that was let in.
+pub(super) struct Validated {
+    local: Arc<Local>,
+    /// What was loaded to let it in.
+    loaded: Option<Session>,
 }
 
 /// The key of an `Mcp-Session-Id`, for whoever sent the request that is being answered.
@@ -241,6 +265,7 @@ impl RmcpSessions for LegacySessions {
         if let Some(local) = self.open.get(id, &key) {
             local.is_used();
             local.may_expire_in(session.expires_in());
+            Caller::has_validated(Validated { local, loaded: Some(session) });
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };
@@ -269,17 +294,15 @@ impl RmcpSessions for LegacySessions {
         id: &SessionId,
         mut message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
-        let local = self.local(id)?;
         // rmcp asks `has_session` first, so this name is validated.
-        if let Ok(name) = id.parse() {
-            message.insert_extension(ValidatedSession(name));
-        }
+        let Validated { local, loaded } = self.validated(id)?;
+        message.insert_extension(ValidatedSession { key: *local.key(), loaded });
         let ClientJsonRpcMessage::Request(request) = &message else { return Err(LegacyError) };
         let running = local.calls().begin(request.id.clone()).ok_or(Trouble::REPEATED)?;
         self.require_journal(&local).await?;
         let naming = self.open.ledger().map(|ledger| Naming::new(*local.key().id(), ledger.replica().clone()));
         let (sessions, closing, in_flight) = (Arc::clone(&self.sessions), self.closing.clone(), self.calls.token());
-        let call = Call { local, running, naming, sessions, closing, in_flight };
+        let call = Call { local, running, naming, kept_after: self.kept_after, sessions, closing, in_flight };
         Ok(channel(call.begin(message).await.ok_or(Trouble::UNRESTORED)?))
     }
 

@@ -22,6 +22,8 @@ struct Call {
     number: Arc<()>,
     /// Known from its first event on.
     stream: Option<String>,
+    /// Whether its client has been told from where it can go on.
+    is_kept: bool,
     /// When somebody elsewhere was told last that it is running.
     told: Option<Instant>,
 }
@@ -39,18 +41,30 @@ impl Calls {
         Some(Running { calls: Arc::clone(self), id, number })
     }
 
-    /// A call is answered on this stream.
-    pub(super) fn is_answered_on(&self, id: &RequestId, stream: &str) {
-        if let Some(call) = self.running().get_mut(id) {
-            call.stream = Some(stream.to_owned());
+    /// What is said on this stream is kept from now on, if it is that of a call.
+    pub(super) fn keep_stream(&self, stream: &str) {
+        if let Some(call) = self.running().values_mut().find(|call| call.stream.as_deref() == Some(stream)) {
+            call.is_kept = true;
         }
     }
 
-    /// A call is over. Returns its stream, if it was running.
+    /// A call is answered: whether that is to be kept, until when it is not over.
+    pub(super) fn answers(&self, id: &RequestId) -> bool {
+        let mut running = self.running();
+        let is_kept = running.get(id).is_none_or(|call| call.is_kept);
+        if !is_kept {
+            running.remove(id);
+            drop(running);
+            self.over.notify_waiters();
+        }
+        is_kept
+    }
+
+    /// A call is over. Returns its stream, if it was running and is kept.
     pub(super) fn end(&self, id: &RequestId) -> Option<String> {
         let call = self.running().remove(id);
         self.over.notify_waiters();
-        call?.stream
+        call.filter(|call| call.is_kept)?.stream
     }
 
     /// Whether a call is running.
@@ -114,9 +128,19 @@ impl Running {
         &self.id
     }
 
+    /// This very call, if it is running: a later one may have its id.
+    fn with<T>(&self, then: impl FnOnce(&mut Call) -> T) -> Option<T> {
+        self.calls.running().get_mut(&self.id).filter(|call| Arc::ptr_eq(&call.number, &self.number)).map(then)
+    }
+
     /// This is answered on that stream.
     pub(super) fn is_answered_on(&self, stream: &str) {
-        self.calls.is_answered_on(&self.id, stream);
+        self.with(|call| call.stream = Some(stream.to_owned()));
+    }
+
+    /// What this says is kept from now on. `false` if it is answered already.
+    pub(super) fn keep(&self) -> bool {
+        self.with(|call| call.is_kept = true).is_some()
     }
 }
 

@@ -18,7 +18,8 @@ use super::said::Told;
 /// The events of one session, as rmcp stores them.
 ///
 /// An id that it gives says where the event is in its stream; whoever sends it to the client adds what the stream is.
-/// What could not be kept has an empty one.
+/// What could not be kept has an empty one, as has what need not be: the answer of a call whose client was told nothing
+/// before, and so has nothing to go on from.
 pub(super) struct Events {
     ledger: Ledger,
     feed: Feed,
@@ -38,8 +39,16 @@ impl EventStore for Events {
         let common = StreamId::common().stream;
         // rmcp calls a session's common stream by the session's name, which belongs nowhere else.
         let stream = if stream.ends_with(RMCP_COMMON) { &common } else { stream };
-        // An event that says nothing is there to be named: it is before all others.
-        let Some(message) = &event.message else { return Ok(format!("{}.{stream}", Position::START)) };
+        let Some(message) = &event.message else {
+            // It is there to be named: it is before all others. Whoever has it comes back.
+            self.calls.keep_stream(stream);
+            return Ok(named(Position::START, stream));
+        };
+        match answered(message) {
+            Some(call) if !self.calls.answers(call) => return Ok(EventId::new()),
+            Some(_) => {}
+            None => self.calls.keep_stream(stream),
+        }
         let kept = match to_raw_value(&**message) {
             Ok(message) => self.ledger.keep(&self.feed, &Told::Event { stream, message: &message }).await.ok(),
             Err(_) => None,
@@ -47,7 +56,7 @@ impl EventStore for Events {
         if let Some(call) = answered(message) {
             self.calls.end(call);
         }
-        Ok(kept.map(|appended| format!("{}.{stream}", appended.at)).unwrap_or_default())
+        Ok(kept.map(|appended| named(appended.at, stream)).unwrap_or_default())
     }
 
     /// Nothing: what was missed is read for a session and its owner, whom rmcp does not tell of.
@@ -57,6 +66,21 @@ impl EventStore for Events {
 }
 
 const RMCP_COMMON: &str = ":common";
+
+/// Where an event is, and in which stream.
+fn named(at: Position, stream: &str) -> EventId {
+    format!("{at}.{stream}")
+}
+
+/// The stream that an event without an answer names.
+pub(super) fn stream_of(event: &ServerSseMessage) -> Option<&str> {
+    event.event_id.as_deref()?.split_once('.').map(|(_, stream)| stream)
+}
+
+/// Whether an event is the answer of a call.
+pub(super) fn is_answer(event: &ServerSseMessage) -> bool {
+    event.message.as_deref().is_some_and(|message| answered(message).is_some())
+}
 
 /// The call that a message answers.
 pub(super) fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {

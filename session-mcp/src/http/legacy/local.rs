@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionHandle, LocalSessionManager};
+use rmcp::transport::streamable_http_server::session::local::{
+    LocalSessionHandle, LocalSessionManager, StreamableHttpMessageReceiver,
+};
 use rmcp::transport::streamable_http_server::session::{
     RestoreOutcome, ServerSseMessage, SessionId, SessionManager as _,
 };
@@ -87,15 +89,21 @@ impl Local {
         self.rmcp.initialize(message).await.ok()
     }
 
-    /// Hands a request to the handler. What it answers comes over the channel. `None` if the handler has ended, or
-    /// takes nothing.
-    pub(super) async fn call(&self, message: ClientJsonRpcMessage) -> Option<mpsc::Receiver<ServerSseMessage>> {
-        let call = async {
-            let channel = self.rmcp.establish_request_wise_channel().await.ok()?;
-            self.rmcp.push_message(message, channel.http_request_id).await.ok()?;
-            Some(channel.inner)
-        };
-        timeout(PATIENCE, call).await.ok().flatten()
+    /// Whether it is the open session of this id.
+    pub(super) fn is_open_as(&self, id: &SessionId) -> bool {
+        self.id == *id && !self.ended.is_cancelled()
+    }
+
+    /// Begins a stream for one call. `None` if the handler has ended, or does not react.
+    pub(super) async fn begin_call(&self) -> Option<CallEvents> {
+        let channel = timeout(PATIENCE, self.rmcp.establish_request_wise_channel()).await.ok()?.ok()?;
+        Some(CallEvents(channel))
+    }
+
+    /// Hands a request to the handler. What it answers comes over this stream. `None` if the handler has ended, or takes
+    /// nothing.
+    pub(super) async fn call(&self, events: &CallEvents, message: ClientJsonRpcMessage) -> Option<()> {
+        timeout(PATIENCE, self.rmcp.push_message(message, events.0.http_request_id)).await.ok()?.ok()
     }
 
     /// What the handler says besides its answers, where that is not kept in a journal; behind the event of this id, if
@@ -181,6 +189,20 @@ impl Local {
             let _ = timeout(last_answers, calls.none()).await;
             let _ = rmcp.close().await;
         });
+    }
+}
+
+/// What the handler says of one call.
+pub(super) struct CallEvents(StreamableHttpMessageReceiver);
+
+impl CallEvents {
+    /// What rmcp says by itself, before the handler hears of the call.
+    pub(super) fn first(&mut self) -> Option<ServerSseMessage> {
+        self.0.inner.try_recv().ok()
+    }
+
+    pub(super) async fn next(&mut self) -> Option<ServerSseMessage> {
+        self.0.inner.recv().await
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the events of one call are called towards its client.
 
+use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::ServerSseMessage;
 use session_core::SessionId;
 
-use super::calls::Running;
 use super::event_id::StreamId;
-use super::events::answered;
+use super::events::is_answer;
 use super::transport::Replica;
 
 /// Names the events of one call's stream. Their places are known from where they were kept; which call it is, is not
@@ -13,7 +13,7 @@ use super::transport::Replica;
 pub(super) struct Naming {
     session: SessionId,
     replica: Replica,
-    /// Known from the first event on.
+    /// Known from the first event on that is told.
     suffix: Option<String>,
 }
 
@@ -23,16 +23,14 @@ impl Naming {
     }
 
     /// Names an event of a call; one that was not kept has no name.
-    pub(super) fn name(&mut self, call: &Running, mut event: ServerSseMessage) -> ServerSseMessage {
+    pub(super) fn name(&mut self, call: &RequestId, mut event: ServerSseMessage) -> ServerSseMessage {
         let id = event.event_id.take();
         if let Some((at, stream)) = id.as_deref().and_then(|id| id.split_once('.')) {
             let suffix = self.suffix.get_or_insert_with(|| {
-                call.is_answered_on(stream);
-                let call = Some((self.replica.clone(), call.id().clone()));
+                let call = Some((self.replica.clone(), call.clone()));
                 StreamId { stream: stream.to_owned(), call }.suffix(&self.session)
             });
-            let is_answer = event.message.as_deref().is_some_and(|message| answered(message).is_some());
-            event.event_id = Some(StreamId::event(at, is_answer, suffix));
+            event.event_id = Some(StreamId::event(at, is_answer(&event), suffix));
         }
         event
     }

@@ -36,24 +36,31 @@ pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
         // From here on, it may have heard of what changed since the session was found.
         session.forget_loaded();
         match at_once {
-            Poll::Ready(answer) => answer.map_err(|_| CutShort::Panicked),
-            Poll::Pending => {
-                let heartbeat = pin!(session.keep_in_use());
-                let cut = pin!(async {
-                    cancelled.cancelled().await;
-                    tokio::time::sleep(GRACE).await;
-                });
-                tokio::select! {
-                    biased;
-                    answer = call => answer.map_err(|_| CutShort::Panicked),
-                    () = cut => Err(CutShort::Cancelled),
-                    never = heartbeat => match never {},
-                }
-            }
+            Poll::Ready(answer) => Some(answer),
+            // Apart, since most calls are over by now, and have room for this all the same.
+            Poll::Pending => Box::pin(stay(session, cancelled, call)).await,
         }
     };
     session.leave(begun.elapsed()).await;
-    answer
+    match answer {
+        Some(answer) => answer.map_err(|_| CutShort::Panicked),
+        None => Err(CutShort::Cancelled),
+    }
+}
+
+/// Waits for a call, in whose session it stays meanwhile. `None` if it is cancelled and does not end by itself.
+async fn stay<T>(session: &Session, cancelled: &CancellationToken, call: impl Future<Output = T>) -> Option<T> {
+    let heartbeat = pin!(session.keep_in_use());
+    let cut = pin!(async {
+        cancelled.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    });
+    tokio::select! {
+        biased;
+        answer = call => Some(answer),
+        () = cut => None,
+        never = heartbeat => match never {},
+    }
 }
 
 /// How long a call that is cancelled may take to end by itself.

@@ -129,7 +129,8 @@ impl Endpoint {
         let front = Arc::new(Front::new(rmcp, guard, Arc::clone(&legacy), tracker, leaving, config.body_limit));
         let handle = move |request| {
             let front = Arc::clone(&front);
-            async move { front.handle(request).await }
+            // A future of some kilobytes, which axum would copy from one of its own to the next.
+            Box::pin(async move { front.handle(request).await })
         };
         let router = Router::new()
             .route("/mcp", any(handle))

@@ -36,6 +36,10 @@ pub struct RedisConfig {
     /// server.
     #[serde(default)]
     pub sentinel_credentials: Option<Credentials>,
+    /// How many bytes of sessions this process keeps as it saw them last, roughly; 0 for none. A session that nobody has
+    /// changed since is not sent again: the server is asked at each load whether that is so, and so it is never stale.
+    #[serde(default = "default_cache")]
+    pub cache: u64,
     /// How much clients can make the store keep. Set by whoever makes the store, and not read from text here: limits
     /// are the same for every kind of store.
     #[serde(skip)]
@@ -45,6 +49,9 @@ pub struct RedisConfig {
 impl RedisConfig {
     /// How long one operation may take unless told otherwise.
     pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
+
+    /// How much of its sessions a process keeps as it saw them last unless told otherwise: 32 MiB.
+    pub const DEFAULT_CACHE: u64 = 32 * 1024 * 1024;
 
     /// The longest that one operation may take: an hour.
     pub const MAX_DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -59,6 +66,7 @@ impl RedisConfig {
             durability: None,
             tls: TlsFiles::default(),
             sentinel_credentials: None,
+            cache: Self::DEFAULT_CACHE,
             limits: Limits::default(),
         }
     }
@@ -75,6 +83,10 @@ impl FromStr for RedisConfig {
 
 fn default_deadline() -> Duration {
     RedisConfig::DEFAULT_DEADLINE
+}
+
+fn default_cache() -> u64 {
+    RedisConfig::DEFAULT_CACHE
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -1,6 +1,7 @@
 //! How a session is written down as the fields of a hash.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use session_core::{
 };
 
 use crate::reply::{Defect, defect};
+use crate::snapshots::Mark;
 
 /// The format that this version writes, and the newest that it reads. Fields that a format does not know are left as
 /// they are by whoever changes a session, so a field can be added within a format.
@@ -49,12 +51,28 @@ pub(crate) fn encode(record: &Record) -> Vec<(Cow<'_, str>, Cow<'_, [u8]>)> {
 /// A session as it was written down.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    pub(crate) record: Record,
+    pub(crate) record: Arc<Record>,
     /// When it was used last, where its key's end does not tell.
     used_at: Option<Timestamp>,
+    /// What tells this state of it from others.
+    pub(crate) mark: Mark,
 }
 
 impl Stored {
+    /// A session that the server has as it is known, with the field that says when it was used last, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`].
+    pub(crate) fn known(record: Arc<Record>, used_at: &Value) -> Result<Self, StoreError> {
+        let used_at = match used_at {
+            Value::BulkString(used_at) if used_at.is_empty() => None,
+            Value::BulkString(used_at) => Some(Timestamp::from_millis(number("l", used_at)?)),
+            _ => return Err(defect(Defect::Answer)),
+        };
+        Ok(Self { record, used_at, mark: Mark::default() })
+    }
+
     /// When it was used last, if at `now` its key has this many milliseconds left. A key that someone made endless is as
     /// good as used now.
     pub(crate) fn last_used(&self, left: i64, now: Timestamp) -> Timestamp {
@@ -111,6 +129,7 @@ struct Fields {
     project_id: Option<Text>,
     grants: Vec<Grant>,
     state: Vec<(StateName, StateValue)>,
+    mark: Mark,
 }
 
 impl Fields {
@@ -126,6 +145,8 @@ impl Fields {
             b"dir" => self.working_directory = Some(text("dir", value)?),
             b"cfg" => self.config_path = Some(text("cfg", value)?),
             b"prj" => self.project_id = Some(text("prj", value)?),
+            b"k" => value.clone_into(&mut self.mark.creation),
+            b"w" => value.clone_into(&mut self.mark.writes),
             [b'g', b':', secret @ ..] => self.grants.push(grant(secret, value).ok_or_else(|| wrong("g:"))?),
             [b'u', b':', name @ ..] => {
                 let name = std::str::from_utf8(name).ok().and_then(|name| StateName::from_store(name).ok());
@@ -155,7 +176,8 @@ impl Fields {
             created_at: Timestamp::from_millis(self.created_at.ok_or_else(|| wrong("c"))?),
             version: Version::from_store(self.version.ok_or_else(|| wrong("v"))?),
         };
-        Ok(Some(Stored { record, used_at: self.used_at.map(Timestamp::from_millis) }))
+        let used_at = self.used_at.map(Timestamp::from_millis);
+        Ok(Some(Stored { record: Arc::new(record), used_at, mark: self.mark }))
     }
 }
 

@@ -16,6 +16,7 @@ mod listing;
 mod reply;
 mod scripts;
 mod sessions;
+mod snapshots;
 mod turns;
 mod writer;
 

@@ -1,6 +1,7 @@
 //! What a principal has, from their index: a sorted set of locators by the deadlines of their sessions.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use redis::{Cmd, cmd};
 use session_core::{
@@ -27,7 +28,7 @@ pub(crate) struct Part {
     /// When they were looked at.
     pub(crate) now: Timestamp,
     /// The live ones, and when each was used last.
-    pub(crate) live: Vec<(Record, Timestamp)>,
+    pub(crate) live: Vec<(Arc<Record>, Timestamp)>,
     /// Those of which the index is all that is left.
     pub(crate) expired: Vec<Locator>,
     /// After which of them the next begin, if there may be any.

@@ -1,21 +1,21 @@
 //! Reading and ending one session.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{Value, cmd};
-use session_core::{Access, Limits, Load, Owner, Session, SessionKey, StoreError, Timestamp};
+use session_core::{Access, Limits, Load, Owner, Session, SessionId, SessionKey, StoreError, Timestamp};
 use tokio::time::Instant;
 
 use crate::census::Census;
 use crate::client::{Call, Client, Failure, Request};
 use crate::clock::ServerClock;
 use crate::config::Durability;
-use crate::fields::{decode, grant_field};
+use crate::fields::{Stored, decode, grant_field};
 use crate::keys::{Keys, slot};
 use crate::reply::{Defect, Reply, STORE, defect, number, time};
 use crate::scripts::{DELETE, LOAD};
+use crate::snapshots::{Snapshot, Snapshots};
 use crate::turns::Turns;
 use crate::writer::Writer;
 
@@ -34,6 +34,7 @@ pub(crate) struct Sessions {
     pub(crate) turns: Turns,
     pub(crate) clock: ServerClock,
     pub(crate) census: Census,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Sessions {
@@ -44,20 +45,46 @@ impl Sessions {
             Load::Touch => "touch",
             Load::Peek => "peek",
         };
-        let request = Request::new(slot(&name))
-            .script(Call::of(&LOAD, &[&name]).text(&grant).text(how))
-            .command(cmd("HGETALL").arg(&name).take());
+        // Whoever has no right to it is asked about like a session that is not known.
+        let has_right = |known: &Snapshot| known.record.right(key.access(), Timestamp::from_millis(0)).is_some();
+        let known = self.snapshots.get(key.id()).filter(has_right);
+        let mark = known.as_ref().map(|known| &*known.mark);
+        let call = Call::of(&LOAD, &[&name]).text(&grant).text(how);
+        let call = call.bytes(mark.map_or(b"", |mark| &mark.creation)).bytes(mark.map_or(b"", |mark| &mark.writes));
+        let mut request = Request::new(slot(&name)).script(call);
+        if known.is_none() {
+            request = request.command(cmd("HGETALL").arg(&name).take());
+        }
         let mut replies = Reply::to_all(self.client.send(&request, self.client.deadline()).await?.replies);
         let mut seen = Reply::of(replies.take())?;
         let (now, left, touched) = (seen.time()?, remaining(&seen.take()), seen.number()? == 1);
         self.clock.hear(now);
-        let stored = decode(key.id(), &replies.take())?;
-        let Some(stored) = stored.filter(|_| left >= -1) else { return Ok(None) };
+        let stored = match known {
+            Some(known) => match (seen.next(), seen.next()) {
+                (_, Some(fields)) => self.learn(key.id(), &fields)?,
+                (Some(used_at), None) => Some(Stored::known(known.record, &used_at)?),
+                (None, None) => None,
+            },
+            None => self.learn(key.id(), &replies.take())?,
+        };
+        let Some(stored) = stored.filter(|_| left >= -1) else {
+            self.snapshots.forget(key.id());
+            return Ok(None);
+        };
         let last_used = if touched { now } else { stored.last_used(left, now) };
         let record = stored.record;
         self.turns.saw(key.id(), record.version);
         let right = record.right(key.access(), now).filter(|_| record.expired(last_used, now).is_none());
-        Ok(right.map(|right| Session::new(Arc::new(record), right, last_used, now)))
+        Ok(right.map(|right| Session::new(record, right, last_used, now)))
+    }
+
+    /// Reads a session that was sent, to know it the next time.
+    fn learn(&self, id: &SessionId, fields: &Value) -> Result<Option<Stored>, StoreError> {
+        let mut stored = decode(id, fields)?;
+        if let Some(stored) = &mut stored {
+            self.snapshots.keep(id, &stored.record, std::mem::take(&mut stored.mark));
+        }
+        Ok(stored)
     }
 
     pub(crate) async fn delete(&self, key: &SessionKey) -> Result<bool, StoreError> {

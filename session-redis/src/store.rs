@@ -19,6 +19,7 @@ use crate::config::RedisConfig;
 use crate::journal::RedisJournal;
 use crate::keys::Keys;
 use crate::sessions::Sessions;
+use crate::snapshots::Snapshots;
 use crate::turns::Turns;
 use crate::writer::Writer;
 
@@ -83,6 +84,7 @@ impl RedisStore {
             turns: Turns::default(),
             clock: ServerClock::default(),
             census,
+            snapshots: Snapshots::new(config.cache),
         }))
     }
 }

@@ -23,13 +23,16 @@ pub struct RedisSettings {
     pub tls: TlsFiles,
     /// As whom to connect to sentinels. Those in the URL are for the server.
     pub sentinel_credentials: Option<Credentials>,
+    /// How many bytes of sessions each process keeps as it saw them last, roughly, so that they are not sent again as
+    /// long as nobody has changed them; 0 for none.
+    pub cache: u64,
 }
 
 impl RedisSettings {
     /// The whole configuration of the store.
     pub(crate) fn of(&self, url: RedisUrl, limits: Limits) -> RedisConfig {
-        let Self { key_prefix, deadline, durability, tls, sentinel_credentials } = self.clone();
-        RedisConfig { url, key_prefix, deadline, durability, tls, sentinel_credentials, limits }
+        let Self { key_prefix, deadline, durability, tls, sentinel_credentials, cache } = self.clone();
+        RedisConfig { url, key_prefix, deadline, durability, tls, sentinel_credentials, cache, limits }
     }
 }
 
@@ -41,6 +44,7 @@ impl Default for RedisSettings {
             durability: None,
             tls: TlsFiles::default(),
             sentinel_credentials: None,
+            cache: RedisConfig::DEFAULT_CACHE,
         }
     }
 }

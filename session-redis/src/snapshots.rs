@@ -1,0 +1,77 @@
+//! Sessions as this process saw them last.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use session_core::{Record, SessionId};
+
+/// Sessions as this process saw them last, so that the server need not send again what nobody has changed.
+///
+/// None of it is ever an answer by itself: each load asks the server, and says by which [`Mark`] it knows the session.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    /// `None` where nothing is to be kept.
+    kept: Option<Cache<SessionId, Snapshot>>,
+}
+
+/// A session as it was.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) record: Arc<Record>,
+    pub(crate) mark: Arc<Mark>,
+}
+
+/// What tells one state of a session from every other: by which creation it began, and which writes it remembers.
+///
+/// A version alone does not: after a failover that lost a write, another one leads to the same version.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) creation: Vec<u8>,
+    pub(crate) writes: Vec<u8>,
+}
+
+impl Snapshots {
+    /// Room for about so many bytes; for none at 0.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let weigh = |_: &SessionId, snapshot: &Snapshot| {
+            let bytes = snapshot.record.bytes() + snapshot.mark.writes.len() + OVERHEAD;
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        let kept = || Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(UNUSED).build();
+        Self { kept: (bytes > 0).then(kept) }
+    }
+
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Snapshot> {
+        self.kept.as_ref()?.get(id)
+    }
+
+    /// Keeps a session as it was just seen, if it bears a mark.
+    pub(crate) fn keep(&self, id: &SessionId, record: &Arc<Record>, mark: Mark) {
+        if let Some(kept) = &self.kept
+            && !mark.creation.is_empty()
+        {
+            kept.insert(*id, Snapshot { record: Arc::clone(record), mark: Arc::new(mark) });
+        }
+    }
+
+    /// The session is gone.
+    pub(crate) fn forget(&self, id: &SessionId) {
+        if let Some(kept) = &self.kept {
+            kept.invalidate(id);
+        }
+    }
+}
+
+/// What a session takes in memory besides what its record counts, roughly.
+const OVERHEAD: usize = 1024;
+
+/// How long a session is kept here that nobody loads.
+const UNUSED: Duration = Duration::from_secs(10 * 60);
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark")
+    }
+}

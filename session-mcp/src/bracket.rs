@@ -1,8 +1,8 @@
 //! What surrounds each call: its session is kept in use, and what ends it early is answered.
 
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,6 +16,15 @@ use tokio_util::sync::CancellationToken;
 use crate::error::tool_error;
 use crate::session::Session;
 
+/// Begins a call of a handler, whose future it puts where it stays.
+///
+/// # Errors
+///
+/// [`CutShort::Panicked`].
+pub(crate) fn begin<F: Future>(call: impl FnOnce() -> F) -> Result<Pin<Box<F>>, CutShort> {
+    catch_unwind(AssertUnwindSafe(|| Box::pin(call()))).map_err(|_| CutShort::Panicked)
+}
+
 /// Runs one call of a handler. Its session is used again and again meanwhile, often enough for it not to idle out, and
 /// once more at the end of a call that took long enough for that, or did not use it.
 ///
@@ -24,23 +33,22 @@ use crate::session::Session;
 /// # Errors
 ///
 /// [`CutShort`] says what ended the call before it had an answer.
-pub(crate) async fn bracket<T, F: Future<Output = Result<T, ErrorData>>>(
+pub(crate) async fn bracket<T>(
     session: &Session,
     cancelled: &CancellationToken,
-    call: impl FnOnce() -> F,
+    call: Pin<Box<impl Future<Output = Result<T, ErrorData>>>>,
 ) -> Result<Result<T, ErrorData>, CutShort> {
     let begun = Instant::now();
-    let answer = {
-        let mut call = pin!(AssertUnwindSafe(async { call().await }).catch_unwind());
-        let at_once = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
-        // From here on, it may have heard of what changed since the session was found.
-        session.forget_loaded();
-        match at_once {
-            Poll::Ready(answer) => Some(answer),
-            // Apart, since most calls are over by now, and have room for this all the same.
-            Poll::Pending => Box::pin(stay(session, cancelled, call)).await,
-        }
+    let mut call = AssertUnwindSafe(call).catch_unwind();
+    let at_once = poll_fn(|context| Poll::Ready(call.poll_unpin(context))).await;
+    // From here on, it may have heard of what changed since the session was found.
+    session.forget_loaded();
+    let answer = match at_once {
+        Poll::Ready(answer) => Some(answer),
+        // Apart, since most calls are over by now, and would have room for this all the same.
+        Poll::Pending => Box::pin(stay(session, cancelled, &mut call)).await,
     };
+    drop(call);
     session.leave(begun.elapsed()).await;
     match answer {
         Some(answer) => answer.map_err(|_| CutShort::Panicked),
@@ -116,7 +124,7 @@ mod tests {
         call: impl AsyncFnOnce(CancellationToken) -> Result<&'static str, ErrorData>,
     ) -> (Result<Result<&'static str, ErrorData>, CutShort>, Duration) {
         let (session, token, begun) = (TestSession::without(), CancellationToken::new(), Instant::now());
-        let answer = bracket(&session, &token, || call(token.clone()));
+        let answer = bracket(&session, &token, Box::pin(call(token.clone())));
         let (answer, ()) = tokio::join!(answer, async {
             tokio::time::sleep(Duration::from_secs(10)).await;
             token.cancel();

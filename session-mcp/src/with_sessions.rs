@@ -22,7 +22,7 @@ use session_core::{Owner, SessionManager};
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
-use crate::bracket::{CutShort, bracket};
+use crate::bracket::{CutShort, begin, bracket};
 use crate::connection::Connection;
 use crate::error::into_tool_answer;
 use crate::principal::owner_of;
@@ -100,26 +100,33 @@ impl<H> WithSessions<H> {
     }
 
     /// Answers one request with its session at hand.
-    async fn answer<T, F: Future<Output = Result<T, ErrorData>>>(
+    ///
+    /// What is handed over is put where it stays, at once: the future of an `async fn` would hold it a second time.
+    fn answer<T: Send, F: Future<Output = Result<T, ErrorData>> + Send>(
         &self,
         session: Session,
         mut context: RequestContext<RoleServer>,
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
-    ) -> Result<Result<T, ErrorData>, CutShort> {
-        let _answering = self.calls.token();
+    ) -> impl Future<Output = Result<Result<T, ErrorData>, CutShort>> + Send {
+        let answering = self.calls.token();
         context.extensions.insert(session.clone());
         let cancelled = context.ct.clone();
-        bracket(&session, &cancelled, || call(context)).await
+        let call = begin(|| call(context));
+        async move {
+            let _answering = answering;
+            bracket(&session, &cancelled, call?).await
+        }
     }
 
     /// The same for a request that names no session by itself.
-    async fn ask<T, F: Future<Output = Result<T, ErrorData>>>(
+    fn ask<T: Send, F: Future<Output = Result<T, ErrorData>> + Send>(
         &self,
         context: RequestContext<RoleServer>,
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
-    ) -> Result<T, ErrorData> {
+    ) -> impl Future<Output = Result<T, ErrorData>> + Send {
         let session = self.session(&context, None);
-        self.answer(session, context, call).await?
+        let answer = self.answer(session, context, call);
+        async move { answer.await? }
     }
 }
 

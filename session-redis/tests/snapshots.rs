@@ -14,7 +14,7 @@ use session_test_servers::{Proxy, Server};
 
 use support::sessions::{alice, config, connect, give, open, store_at};
 
-const LARGE: usize = 50_000;
+const LARGE: usize = 10_000;
 
 fn cart() -> StateName {
     "cart".parse().expect("a state name")
@@ -80,8 +80,8 @@ async fn what_is_known_opens_nothing_that_was_closed_elsewhere() {
         for key in [&key, &guest_key] {
             assert_eq!(seen(&store, key).await, Some(b"tea".to_vec()));
         }
-        let guess = SessionKey::by_name(owner, &SessionName::mint_for(key.locator()));
-        assert_eq!(seen(&store, &guess).await, None, "a name that it does not have");
+        let stranger = SessionKey::by_name(owner, &SessionName::mint_for(key.locator()));
+        assert_eq!(seen(&store, &stranger).await, None, "a name that it does not have");
         other.update(&key, Change::new().revoke(guest.secret_hash())).await.expect("it is live");
         assert_eq!(seen(&store, &guest_key).await, None, "a name that was taken away");
         assert_eq!(seen(&store, &key).await, Some(b"tea".to_vec()));

@@ -8,7 +8,7 @@ use crate::caller::{Caller, Era};
 use crate::figures::{median, verdict};
 use crate::process::Process;
 use crate::processor::micros;
-use crate::server::{BARE, MEMORY, OURS, UNKEPT};
+use crate::server::{BARE, KEPT, MEMORY, OURS, UNKEPT};
 
 /// How many rounds there are. In each, both servers have their turn.
 const ROUNDS: usize = 9;
@@ -32,19 +32,22 @@ pub(crate) async fn all() {
         for era in Era::ALL {
             for tool in ["take", "read"] {
                 for (concurrency, is_gated) in CONCURRENCIES {
-                    let row = Row { era, store, tool, concurrency, journal: "on", target: is_gated.then_some(target) };
+                    let row =
+                        Row { era, store, tool, concurrency, journal: "lasting", target: is_gated.then_some(target) };
                     row.measure(&ours, &bare, &redis).await;
                 }
             }
         }
     }
-    println!("\nwith a journal that keeps nothing; calls of 2026-07-28 are never kept");
-    for (store, url) in [("memory", MEMORY), ("redis", &*redis.url())] {
-        let (ours, bare) = (Process::start(UNKEPT, url), Process::start(BARE, MEMORY));
-        let [ours, bare] = [(&ours, true), (&bare, false)].map(|(process, is_ours)| Field::one(process, is_ours));
-        for concurrency in [16, 64] {
-            let row = Row { era: Era::Legacy, store, tool: "take", concurrency, journal: "off", target: None };
-            row.measure(&ours, &bare, &redis).await;
+    println!("\nwith a journal of every call, and with one that keeps nothing; calls of 2026-07-28 are never kept");
+    for (kind, journal) in [(KEPT, "all"), (UNKEPT, "none")] {
+        for (store, url) in [("memory", MEMORY), ("redis", &*redis.url())] {
+            let (ours, bare) = (Process::start(kind, url), Process::start(BARE, MEMORY));
+            let [ours, bare] = [(&ours, true), (&bare, false)].map(|(process, is_ours)| Field::one(process, is_ours));
+            for concurrency in [16, 64] {
+                let row = Row { era: Era::Legacy, store, tool: "take", concurrency, journal, target: None };
+                row.measure(&ours, &bare, &redis).await;
+            }
         }
     }
     behind_a_balancer(&redis).await;
@@ -61,7 +64,7 @@ async fn behind_a_balancer(redis: &Server) {
     let bare = Field::balanced(&to_bare, &bare, false);
     for tool in ["take", "read"] {
         for concurrency in [16, 64] {
-            let row = Row { era: Era::Modern, store: "redis", tool, concurrency, journal: "on", target: None };
+            let row = Row { era: Era::Modern, store: "redis", tool, concurrency, journal: "lasting", target: None };
             row.measure(&ours, &bare, redis).await;
         }
     }

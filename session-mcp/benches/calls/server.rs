@@ -2,6 +2,7 @@
 
 use std::io::{Write as _, stdout};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -12,7 +13,9 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use session_core::{Lifetimes, SessionManager, SessionStore};
-use session_mcp::{Config, Durability, Endpoint, Lifespan, Session, SessionError, SessionTools, StoreUrl, TokioTimer};
+use session_mcp::{
+    Config, Durability, Endpoint, JournalConfig, Lifespan, Session, SessionError, SessionTools, StoreUrl, TokioTimer,
+};
 use session_memory::MemoryStore;
 use session_redis::{RedisConfig, RedisStore};
 use tokio::net::TcpListener;
@@ -23,6 +26,8 @@ use crate::nowhere::Nowhere;
 pub(crate) const BARE: &str = "bare";
 /// Ours, as it is.
 pub(crate) const OURS: &str = "ours";
+/// Ours, with every call kept, however short.
+pub(crate) const KEPT: &str = "kept";
 /// Ours, with a journal that keeps nothing.
 pub(crate) const UNKEPT: &str = "unkept";
 
@@ -36,7 +41,8 @@ pub(crate) async fn serve(kind: &str, store: &str) {
     said.expect("who started this listens");
     match kind {
         BARE => bare(listener).await,
-        OURS => ours(listener, store).await,
+        OURS => ours(listener, store, JournalConfig::default()).await,
+        KEPT => ours(listener, store, JournalConfig { after: Duration::ZERO, ..JournalConfig::default() }).await,
         _ => unkept(listener, store).await,
     }
 }
@@ -51,8 +57,8 @@ async fn bare(listener: TcpListener) {
     axum::serve(listener, router).await.expect("the listener stays");
 }
 
-async fn ours(listener: TcpListener, store: &str) {
-    let config = Config { store: store.parse::<StoreUrl>().expect("a store"), ..Config::default() };
+async fn ours(listener: TcpListener, store: &str, journal: JournalConfig) {
+    let config = Config { store: store.parse::<StoreUrl>().expect("a store"), journal, ..Config::default() };
     let lifespan = Lifespan::begin(&config).await.expect("the store is there");
     endless(listener, &lifespan.tools(), lifespan.sessions(), &config).await;
 }

@@ -87,13 +87,15 @@ impl<H: ServerHandler> Front<H> {
     }
 
     /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known.
-    async fn answer(&self, request: Request) -> Response {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
         // A future of some kilobytes, which those around it would copy from one to the next.
         let handling = Box::pin(self.rmcp.handle(request));
-        let (response, trouble) = Trouble::watch(handling).await;
-        match trouble {
-            Some(trouble) if response.status().is_server_error() => trouble.response(),
-            _ => response.map(Body::new),
+        async {
+            let (response, trouble) = Trouble::watch(handling).await;
+            match trouble {
+                Some(trouble) if response.status().is_server_error() => trouble.response(),
+                _ => response.map(Body::new),
+            }
         }
     }
 

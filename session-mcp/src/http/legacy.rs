@@ -269,8 +269,9 @@ impl RmcpSessions for LegacySessions {
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };
+        // Apart, since every request that is not the first one would have room for this all the same.
         if let Some(parts) = Caller::take_parts()
-            && self.restorer.restore(id, key, greeting, parts).await
+            && Box::pin(self.restorer.restore(id, key, greeting, parts)).await
         {
             // It may have ended meanwhile.
             return Ok(self.load(id, &key).await?.is_some());
@@ -282,7 +283,7 @@ impl RmcpSessions for LegacySessions {
     /// the record has to stay.
     async fn close_session(&self, id: &SessionId) -> Result<(), LegacyError> {
         if Deletion::is_asked() {
-            self.delete(id).await?.note();
+            Box::pin(self.delete(id)).await?.note();
         } else {
             self.open.close_ended(id);
         }

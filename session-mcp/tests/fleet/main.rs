@@ -6,6 +6,7 @@ mod eras;
 mod fleet;
 mod hostile;
 mod keeping;
+mod quick;
 mod relaying;
 mod restoring;
 mod site;

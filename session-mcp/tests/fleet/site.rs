@@ -68,6 +68,20 @@ impl Site {
         Ok(count.to_string())
     }
 
+    #[tool(description = "Says how far it has counted, after a time")]
+    async fn look(&self, session: Session, Parameters(time): Parameters<Time>) -> Result<String, SessionError> {
+        if time.ms > 0 {
+            tokio::time::sleep(Duration::from_millis(time.ms)).await;
+        }
+        Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
+    }
+
+    #[tool(description = "Begins to count from here, and says how far it has counted")]
+    async fn begin(&self, session: Session, Parameters(time): Parameters<Time>) -> Result<String, SessionError> {
+        session.set("count", &time.ms).await?;
+        Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
+    }
+
     #[tool(description = "Says much")]
     async fn talk(
         &self,

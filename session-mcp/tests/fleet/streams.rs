@@ -59,7 +59,7 @@ async fn an_event_of_another_session_is_the_name_of_nothing() {
     let backend = Backend::new();
     let (a, b) = (backend.replica().await, backend.replica().await);
     let (client, other) = (Client::connect(&a).await, Client::connect(&a).await);
-    let cut = cut_off(&client, &a, "slow", json!({ "ms": 10 })).await;
+    let cut = cut_off(&client, &a, "slow", json!({ "ms": 100 })).await;
     let mut listening = client.listen(&a, None).await;
     let common = listening.next().await.expect("an event to come back to").id.expect("it can be named");
     client.call(&b, "notify", json!({})).await;

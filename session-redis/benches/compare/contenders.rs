@@ -36,8 +36,10 @@ impl Operation {
 
 /// One of those who are compared.
 pub(crate) enum Contender {
-    /// Our store.
+    /// Our store, which is sent each session in full.
     Ours(RedisStore),
+    /// Our store with a process that knows the sessions it reads.
+    Known(RedisStore),
     /// What our store sends, built and sent with the library alone. Nobody looks at the answers.
     Commands(MultiplexedConnection, Arc<Recording>),
     /// A read of the same session that asks nobody what the name may do.
@@ -48,8 +50,11 @@ pub(crate) enum Contender {
 
 impl Contender {
     pub(crate) async fn ours(server: &Server) -> Self {
-        let config: RedisConfig = server.url().parse().expect("the server's URL is one");
-        Self::Ours(RedisStore::connect(config).await.expect("the server is there"))
+        Self::Ours(store(server, 0).await)
+    }
+
+    pub(crate) async fn known(server: &Server) -> Self {
+        Self::Known(store(server, RedisConfig::DEFAULT_CACHE).await)
     }
 
     pub(crate) async fn commands(server: &Server, recording: &Arc<Recording>) -> Self {
@@ -74,6 +79,7 @@ impl Contender {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Ours(_) => "session-redis",
+            Self::Known(_) => "of known sessions",
             Self::Commands(..) => "its commands alone",
             Self::Unchecked(..) => "an unchecked read",
             Self::Towers(_) => "tower-sessions",
@@ -82,7 +88,9 @@ impl Contender {
 
     pub(crate) async fn perform(&self, operation: Operation, session: &Planned) {
         match self {
-            Self::Ours(store) => of_ours(store, operation, session).await,
+            // It reads what another contender wrote.
+            Self::Known(_) if !matches!(operation, Operation::Touch | Operation::Peek) => {}
+            Self::Ours(store) | Self::Known(store) => of_ours(store, operation, session).await,
             Self::Commands(connection, recording) => send(connection, &recording.commands(operation, session)).await,
             Self::Unchecked(connection, recording) => {
                 let name = recording.name(session);
@@ -99,6 +107,11 @@ impl Contender {
             Self::Towers(store) => of_towers(store, operation, session).await,
         }
     }
+}
+
+async fn store(server: &Server, cache: u64) -> RedisStore {
+    let config: RedisConfig = server.url().parse().expect("the server's URL is one");
+    RedisStore::connect(RedisConfig { cache, ..config }).await.expect("the server is there")
 }
 
 /// Does it with our store.

@@ -73,6 +73,7 @@ impl Field {
         let mut contenders = vec![Contender::ours(&server).await, Contender::commands(&server, &recording).await];
         if part == "reads" {
             contenders.push(Contender::unchecked(&server, &recording).await);
+            contenders.push(Contender::known(&server).await);
         }
         contenders.push(Contender::towers(&server).await);
         let contenders = contenders.into_iter().map(Arc::new).collect();

@@ -21,8 +21,8 @@ use super::local::Local;
 use super::naming::Naming;
 use super::teller::Teller;
 
-/// One call that goes on to its end: a client that goes, or does not read, holds up nobody and ends nothing. Its session
-/// stays in use until it is over.
+/// One call that goes on to its end: a client that goes, or does not read, holds up nobody and ends nothing. Its
+/// session stays in use until it is over.
 ///
 /// A call that is over in no time costs little more than its answer: nothing of it is kept, since its client has not
 /// been told from where it could go on. Any other gets a task of its own, and its client that event.

@@ -100,8 +100,8 @@ impl Local {
         Some(CallEvents(channel))
     }
 
-    /// Hands a request to the handler. What it answers comes over this stream. `None` if the handler has ended, or takes
-    /// nothing.
+    /// Hands a request to the handler. What it answers comes over this stream. `None` if the handler has ended, or
+    /// takes nothing.
     pub(super) async fn call(&self, events: &CallEvents, message: ClientJsonRpcMessage) -> Option<()> {
         timeout(PATIENCE, self.rmcp.push_message(message, events.0.http_request_id)).await.ok()?.ok()
     }

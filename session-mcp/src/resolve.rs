@@ -1,11 +1,15 @@
 //! From a call to its session: which rule applies.
 
 use std::sync::Arc;
+#[cfg(feature = "http")]
+use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::JsonObject;
 use rmcp::service::RequestContext;
 use session_core::{Locator, Owner, Session as Snapshot, SessionKey, SessionName};
+#[cfg(feature = "http")]
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::error::SessionError;
@@ -39,11 +43,13 @@ impl Found {
         }
     }
 
-    /// The session, if it was loaded to find it.
+    /// The session, if it was loaded just now to find it.
     pub(crate) fn loaded(&self) -> Option<Snapshot> {
         match self {
             #[cfg(feature = "http")]
-            Self::HttpSession(validated) => validated.loaded.clone(),
+            Self::HttpSession(ValidatedSession { loaded: Some((session, at)), .. }) if at.elapsed() < FRESH => {
+                Some(session.clone())
+            }
             _ => None,
         }
     }
@@ -85,9 +91,14 @@ impl From<Unresolved> for SessionError {
 pub(crate) struct ValidatedSession {
     /// For whoever sent the request.
     pub(crate) key: SessionKey,
-    /// What was loaded to validate it.
-    pub(crate) loaded: Option<Snapshot>,
+    /// What was loaded to validate it, and when.
+    pub(crate) loaded: Option<(Snapshot, Instant)>,
 }
+
+/// How old what was loaded for a request may be when its call begins. More than a moment means that something else came
+/// first, whose changes the call is to see.
+#[cfg(feature = "http")]
+const FRESH: Duration = Duration::from_millis(25);
 
 /// Finds a call's session. The first rule that applies decides, and an explicit handle is never passed over:
 ///

@@ -125,8 +125,9 @@ impl Session {
 
     /// Loads the session as a use of it: a snapshot that later changes do not reach.
     ///
-    /// Where the session was loaded to let the request in, over HTTP by its `Mcp-Session-Id`, that is the answer for a
-    /// method which asks this first of all, before it waits for anything: the store is not asked twice.
+    /// Where the session was loaded a moment ago to let the request in, over HTTP by its `Mcp-Session-Id`, that is the
+    /// answer for a method which asks this first of all, before it waits for anything: the store is not asked twice. To
+    /// await what is ready already is not to wait.
     ///
     /// # Errors
     ///
@@ -231,7 +232,7 @@ impl Session {
     ///
     /// As [`load`](Self::load).
     pub async fn working_directory(&self) -> Result<Option<PathBuf>, SessionError> {
-        Ok(self.load().await?.working_directory.as_ref().map(|directory| PathBuf::from(directory.as_str())))
+        Ok(self.load().await?.working_directory.as_ref().map(|directory| directory.as_path().to_owned()))
     }
 
     /// Sets the directory the session works in. It is kept as it is given, and the session has no project from then on;

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
@@ -114,7 +115,13 @@ impl<H> WithSessions<H> {
         let call = begin(|| call(context));
         async move {
             let _answering = answering;
-            bracket(&session, &cancelled, call?).await
+            match call {
+                Ok(call) => bracket(&session, &cancelled, call).await,
+                Err(cut) => {
+                    session.leave(Duration::ZERO).await;
+                    Err(cut)
+                }
+            }
         }
     }
 

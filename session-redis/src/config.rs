@@ -36,8 +36,9 @@ pub struct RedisConfig {
     /// server.
     #[serde(default)]
     pub sentinel_credentials: Option<Credentials>,
-    /// How many bytes of sessions this process keeps as it saw them last, roughly; 0 for none. A session that nobody has
-    /// changed since is not sent again: the server is asked at each load whether that is so, and so it is never stale.
+    /// How many bytes of sessions this process keeps as it saw them last, roughly; 0 for none. A session that nobody
+    /// has changed since is not sent again: the server is asked at each load whether that is so, and so it is never
+    /// stale. It tells by what this library writes: whoever edits a session's fields by hand removes the field `k`.
     #[serde(default = "default_cache")]
     pub cache: u64,
     /// How much clients can make the store keep. Set by whoever makes the store, and not read from text here: limits

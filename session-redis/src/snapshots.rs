@@ -32,13 +32,24 @@ pub(crate) struct Mark {
     pub(crate) writes: Vec<u8>,
 }
 
+impl Snapshot {
+    /// How many bytes it takes, roughly: all that it holds, whether or not it counts against a limit.
+    fn weight(&self) -> u32 {
+        let record = &self.record;
+        let state = record.state.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let labels = record.grants.iter().filter_map(|grant| grant.label.as_ref());
+        let texts = [&record.working_directory, &record.config_path, &record.project_id].into_iter().flatten();
+        let texts = texts.chain(labels).map(|text| text.as_str().len());
+        let marks = [&self.mark.creation, &self.mark.writes].map(Vec::len);
+        let bytes = OVERHEAD + state.sum::<usize>() + texts.sum::<usize>() + marks.iter().sum::<usize>();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}
+
 impl Snapshots {
     /// Room for about so many bytes; for none at 0.
     pub(crate) fn new(bytes: u64) -> Self {
-        let weigh = |_: &SessionId, snapshot: &Snapshot| {
-            let bytes = snapshot.record.bytes() + snapshot.mark.writes.len() + OVERHEAD;
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
+        let weigh = |_: &SessionId, snapshot: &Snapshot| snapshot.weight();
         let kept = || Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(UNUSED).build();
         Self { kept: (bytes > 0).then(kept) }
     }
@@ -64,7 +75,7 @@ impl Snapshots {
     }
 }
 
-/// What a session takes in memory besides what its record counts, roughly.
+/// What a session takes in memory besides its texts, roughly.
 const OVERHEAD: usize = 1024;
 
 /// How long a session is kept here that nobody loads.
@@ -73,5 +84,31 @@ const UNUSED: Duration = Duration::from_secs(10 * 60);
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mark")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_core::{Change, Lifetimes, Limits, NewSession, Owner, SessionName, StateName, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn what_clients_say_of_themselves_counts_too() {
+        const BYTES: u64 = 1024 * 1024;
+        let snapshots = Snapshots::new(BYTES);
+        let greeting = vec![b'x'; 60 * 1024];
+        for _ in 0..200 {
+            let name = SessionName::mint();
+            let said = Change::new().set(StateName::reserved(".initialize"), greeting.as_slice().into());
+            let new = NewSession::new(Owner::Anonymous, &name, Lifetimes::default()).with(said);
+            let record =
+                Record::create(&new, Timestamp::from_millis(0), &Limits::default()).expect("it is no client's");
+            let id = SessionId { owner: Owner::Anonymous, locator: name.locator() };
+            snapshots.keep(&id, &Arc::new(record), Mark { creation: b"1".to_vec(), writes: Vec::new() });
+        }
+        let kept = snapshots.kept.expect("some are kept");
+        kept.run_pending_tasks();
+        assert!((1..=BYTES / 60_000).contains(&kept.entry_count()), "{}", kept.entry_count());
     }
 }

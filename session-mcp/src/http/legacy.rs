@@ -32,6 +32,7 @@ use session_core::{
     Change, Error, Feed, Journal, Position, Session, SessionKey, SessionManager, SessionName, StoreError,
 };
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -204,8 +205,8 @@ impl LegacySessions {
 /// The session of a request that was let in.
 pub(super) struct Validated {
     local: Arc<Local>,
-    /// What was loaded to let it in.
-    loaded: Option<Session>,
+    /// What was loaded to let it in, and when.
+    loaded: Option<(Session, Instant)>,
 }
 
 /// The key of an `Mcp-Session-Id`, for whoever sent the request that is being answered.
@@ -265,7 +266,7 @@ impl RmcpSessions for LegacySessions {
         if let Some(local) = self.open.get(id, &key) {
             local.is_used();
             local.may_expire_in(session.expires_in());
-            Caller::has_validated(Validated { local, loaded: Some(session) });
+            Caller::has_validated(Validated { local, loaded: Some((session, Instant::now())) });
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };

@@ -77,9 +77,9 @@ impl<'a> Delivery<'a> {
                     cluster.refresh();
                     cluster.refreshed(self.until).await;
                     // A cluster named it, so who is no cluster is a stranger, though not all nodes may know that yet.
-                    let is_stranger = matches!(error, ConnectError::IsNoCluster);
+                    let is_stranger = matches!(error, ConnectError::IsNoCluster | ConnectError::IsSentinel);
                     if (is_stranger || !doubted) && self.pause().await {
-                        doubted = true;
+                        doubted |= !is_stranger;
                         continue;
                     }
                     return Err(self.refused(Arc::new(error)));

@@ -5,7 +5,7 @@
 //! | what was seen | class | what follows |
 //! | --- | --- | --- |
 //! | no connection, or one that was refused by the handshake for now | not executed | back off, try again |
-//! | no connection, since the handshake was refused for good | refused | [`Failure::Refused`]; in a cluster, first ask who holds the slot |
+//! | no connection, since the handshake was refused for good | refused | [`Failure::Refused`]; in a cluster, first ask who holds the slot, and wait for somebody who is no stranger |
 //! | `LOADING`, `BUSY`, `MISCONF`, `TRYAGAIN`, `CLUSTERDOWN` | not executed | back off, try again |
 //! | `READONLY`, `NOREPLICAS`, `MASTERDOWN` | not executed | leave this connection: the master may be elsewhere |
 //! | `NOSCRIPT` | not executed | again at once, with the script's text |

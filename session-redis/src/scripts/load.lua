@@ -1,7 +1,7 @@
 -- Says what time it is and how much of a session's idle timeout is left; for a touch begins it anew, if the grant may do
 -- that and the session's format is known. Whoever knows the session says by which creation and which writes, and gets
--- what it holds only if that is not how it is. To all others it is read by the command that follows in the same round
--- trip, which costs the server less.
+-- what it holds only if that is not how it is. To all others it is read by the command that follows in the same
+-- round trip, which costs the server less.
 -- KEYS: session. ARGV: grant, 'touch' or 'peek', creation that is known or '', writes that are known.
 -- Answers the time, what was left (-2: nothing is there), and 1 if it began anew; to whoever knows the session also when
 -- it was used last, where its end does not tell, or '', and its fields if they are others.
@@ -32,7 +32,7 @@ else
 end
 if creation ~= '' then
   answer[4] = field[7] or ''
-  if not (is_known and field[5] == creation and (field[6] or '') == writes) then
+  if not (is_known and (name == '' or field[4]) and field[5] == creation and (field[6] or '') == writes) then
     answer[5] = redis.call('HGETALL', key)
   end
 end

@@ -11,7 +11,7 @@ async fn an_event_of_anothers_stream_tells_nothing_at_any_replica() {
     let [alice, alice_elsewhere] = replicas.alice();
     let id = alice.initialize().await;
     // One call is over and one still runs when bob comes, and what she was told last she has not heard.
-    let over = alice.begin_within(&id, 1, "slow", json!({ "ms": 10 })).await.id().await;
+    let over = alice.begin_within(&id, 1, "slow", json!({ "ms": 100 })).await.id().await;
     let common = alice.listen_within(&id, None).await.id().await;
     alice.call_within(&id, "notify", json!({})).await;
     let running = alice.begin_within(&id, 2, "slow", json!({ "ms": 3_000 })).await.id().await;

@@ -84,13 +84,17 @@ impl Call {
                     teller.last().await;
                     continue;
                 }
-                () = closing.cancelled(), if teller.has_client() => {
+                () = closing.cancelled(), if teller.can_send_away() => {
                     teller.send_away().await;
                     continue;
                 }
                 () = &mut in_use, if teller.lasts() => continue,
             };
-            let Some(event) = event else { return Some(()) };
+            let Some(event) = event else {
+                // It has no answer of its own. Whoever comes back for one is told what became of it.
+                teller.keep().await;
+                return Some(());
+            };
             if is_answer(&event) {
                 teller.answer(event).await;
                 return Some(());

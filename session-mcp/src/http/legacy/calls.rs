@@ -20,7 +20,7 @@ pub(super) struct Calls {
 struct Call {
     /// Tells it from a later one of the same id.
     number: Arc<()>,
-    /// Known from its first event on.
+    /// Known before the handler hears of it, where events have ids.
     stream: Option<String>,
     /// Whether its client has been told from where it can go on.
     is_kept: bool,
@@ -48,7 +48,7 @@ impl Calls {
         }
     }
 
-    /// A call is answered: whether that is to be kept, until when it is not over.
+    /// A call is answered. Returns whether that is to be kept; if not, the call is over now.
     pub(super) fn answers(&self, id: &RequestId) -> bool {
         let mut running = self.running();
         let is_kept = running.get(id).is_none_or(|call| call.is_kept);

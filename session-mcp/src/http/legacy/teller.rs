@@ -19,6 +19,8 @@ pub(super) struct Teller {
     /// What comes first, until it is told: it says nothing but from where to go on.
     opening: Option<ServerSseMessage>,
     client: Option<mpsc::Sender<ServerSseMessage>>,
+    /// Whether the answer is all that the client will ever get, and is on its way.
+    is_answered: bool,
     /// Told once that the call lasts.
     lasts: Option<oneshot::Sender<()>>,
 }
@@ -30,7 +32,7 @@ impl Teller {
         client: mpsc::Sender<ServerSseMessage>,
         lasts: oneshot::Sender<()>,
     ) -> Self {
-        Self { running, naming, opening: None, client: Some(client), lasts: Some(lasts) }
+        Self { running, naming, opening: None, client: Some(client), is_answered: false, lasts: Some(lasts) }
     }
 
     /// Takes what comes first, to be told when something else is, or the call lasts.
@@ -46,17 +48,18 @@ impl Teller {
         self.lasts.is_none()
     }
 
-    /// Whether anybody listens.
-    pub(super) fn has_client(&self) -> bool {
-        self.client.is_some()
+    /// Whether anybody listens, and can come back for the rest.
+    pub(super) fn can_send_away(&self) -> bool {
+        self.client.is_some() && !self.is_answered
     }
 
     /// Tells from where to go on. What the call says from now on is kept, unless it was answered just now.
     pub(super) async fn keep(&mut self) {
-        if let Some(opening) = self.opening.take()
-            && self.running.keep()
-        {
+        let Some(opening) = self.opening.take() else { return };
+        if self.running.keep() {
             self.send(opening).await;
+        } else {
+            self.is_answered = true;
         }
     }
 
@@ -68,8 +71,11 @@ impl Teller {
         }
     }
 
-    /// Tells what is said before the answer.
+    /// Tells what is said before the answer. That is kept, and the answer with it, which may have been given by now.
     pub(super) async fn tell(&mut self, event: ServerSseMessage) {
+        if let Some(opening) = self.opening.take() {
+            self.send(opening).await;
+        }
         self.last().await;
         self.send(event).await;
     }
@@ -87,6 +93,9 @@ impl Teller {
     /// Asks the client to come back for the rest, perhaps to another process.
     pub(super) async fn send_away(&mut self) {
         self.last().await;
+        if self.is_answered {
+            return;
+        }
         if let Some(client) = self.client.take() {
             let _ = client.try_send(come_back());
         }

@@ -49,6 +49,35 @@ impl Caller {
         caller
     }
 
+    /// Another connection for the same session, there.
+    pub(crate) async fn beside(&self, host: &str) -> Self {
+        let stream = TcpStream::connect(host).await.expect("the server listens");
+        stream.set_nodelay(true).expect("it is a connection");
+        Self { stream, host: host.to_owned(), era: self.era, name: self.name.clone(), answer: Vec::new() }
+    }
+
+    /// Calls the tool that asks back, and has somebody answer it.
+    pub(crate) async fn converse(&mut self, answers: &mut Self) {
+        let request = self.request("ask");
+        self.stream.write_all(&request).await.expect("the server reads");
+        self.answer.clear();
+        let question = loop {
+            let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
+            assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
+            if let Some(question) = question_in(&self.answer) {
+                break question;
+            }
+        };
+        let roots = json!({ "jsonrpc": "2.0", "id": question["id"], "result": { "roots": [] } });
+        answers.exchange(&answers.message(&roots)).await;
+        while body_of_whole(&self.answer).is_none() {
+            let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
+            assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
+        }
+        let is_done = self.answer.windows(DONE.len()).any(|part| part == DONE);
+        assert!(is_done, "the call should have succeeded: {}", String::from_utf8_lossy(&self.answer));
+    }
+
     /// The bytes of a call of this tool.
     pub(crate) fn request(&self, tool: &str) -> Vec<u8> {
         let arguments = if self.era == Era::Modern { json!({ "session": self.name }) } else { json!({}) };
@@ -64,7 +93,8 @@ impl Caller {
 
     async fn initialize(&mut self) {
         let client = json!({ "name": "bench", "version": "1" });
-        let params = json!({ "protocolVersion": self.era.version(), "capabilities": {}, "clientInfo": client });
+        let params =
+            json!({ "protocolVersion": self.era.version(), "capabilities": { "roots": {} }, "clientInfo": client });
         let head = self.exchange(&self.post("initialize", Some(0), params)).await;
         let head = String::from_utf8_lossy(&self.answer[..head]).into_owned();
         let name = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("it begins a session");
@@ -112,6 +142,20 @@ impl Caller {
         .into_bytes()
     }
 
+    /// The bytes of a message of 2025-11-25 that asks for nothing.
+    fn message(&self, message: &Value) -> Vec<u8> {
+        let (version, body) = (self.era.version(), message.to_string());
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\nmcp-protocol-version: {version}\r\n\
+             mcp-session-id: {}\r\ncontent-length: {}\r\n\r\n{body}",
+            self.host,
+            self.name,
+            body.len()
+        )
+        .into_bytes()
+    }
+
     /// Sends a request and reads its answer. Returns where the body begins.
     async fn exchange(&mut self, request: &[u8]) -> usize {
         self.stream.write_all(request).await.expect("the server reads");
@@ -126,6 +170,13 @@ impl Caller {
             }
         }
     }
+}
+
+/// What a server asks in what came so far, if it is there in full.
+fn question_in(came: &[u8]) -> Option<Value> {
+    let came = String::from_utf8_lossy(came);
+    let mut lines = came.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains("roots/list"));
+    lines.find_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
 }
 
 /// What an answer of the tools says.

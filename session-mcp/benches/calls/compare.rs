@@ -8,6 +8,7 @@ use crate::caller::{Caller, Era};
 use crate::figures::{median, verdict};
 use crate::process::Process;
 use crate::processor::micros;
+use crate::relay;
 use crate::server::{BARE, KEPT, MEMORY, OURS, UNKEPT};
 
 /// How many rounds there are. In each, both servers have their turn.
@@ -51,6 +52,7 @@ pub(crate) async fn all() {
         }
     }
     behind_a_balancer(&redis).await;
+    relay::all(&redis).await;
 }
 
 async fn behind_a_balancer(redis: &Server) {

@@ -14,6 +14,7 @@ mod figures;
 mod nowhere;
 mod process;
 mod processor;
+mod relay;
 mod server;
 
 use tokio::runtime::Builder;

@@ -9,9 +9,10 @@ use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{ServerCapabilities, ServerConfig};
+use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use session_core::{Lifetimes, SessionManager, SessionStore};
 use session_mcp::{
     Config, Durability, Endpoint, JournalConfig, Lifespan, Session, SessionError, SessionTools, StoreUrl, TokioTimer,
@@ -124,6 +125,13 @@ impl WithSession {
     #[tool(description = "Reads the session")]
     async fn read(&self, session: Session) -> Result<String, SessionError> {
         session.load().await?;
+        Ok("done".to_owned())
+    }
+
+    #[tool(description = "Asks the client for its roots")]
+    #[expect(deprecated, reason = "it is what every client of an earlier protocol version can be asked")]
+    async fn ask(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        context.peer.list_roots().await.map_err(|_| ErrorData::internal_error("unanswered", None))?;
         Ok("done".to_owned())
     }
 }

@@ -2,14 +2,14 @@
 //! to.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use session_core::{Measurement, Operation};
+use session_core::Operation;
 use tokio::time::sleep;
 
+use crate::asked::Asked;
 use crate::fleet::{Backend, Replica};
 
 const VERSION: &str = "2026-07-28";
@@ -28,24 +28,22 @@ async fn on_2026_07_28_a_get_is_not_allowed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_2026_07_28_a_call_without_a_session_asks_for_nothing_and_leaves_nothing() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&asked);
-    let meter = move |measured: &Measurement| seen.lock().expect("no panic").push(measured.operation);
-    let a = Backend::new().measured(meter).replica().await;
-    asked.lock().expect("no panic").clear();
+    let asked = Asked::default();
+    let a = asked.of(Backend::new()).replica().await;
+    asked.take();
     let answer = call(&a, "notify", &json!({})).send().await.expect("the replica answers");
     assert_eq!(answer.status(), StatusCode::OK);
     let body = answer.text().await.expect("an answer is whole");
     assert!(body.contains("said"), "{body}");
-    assert_eq!(*asked.lock().expect("no panic"), [], "neither store nor journal");
+    assert_eq!(asked.take(), [], "neither store nor journal");
 
     // And with one, it asks for that session, and keeps nothing of what it says.
     let opened = call(&a, "open_session", &json!({})).send().await.expect("the replica answers").text().await;
     let message: Value = serde_json::from_str(&opened.expect("an answer is whole")).expect("JSON");
     let handle = &message["result"]["structuredContent"]["session"];
-    asked.lock().expect("no panic").clear();
+    asked.take();
     call(&a, "count", &json!({ "session": handle })).send().await.expect("the replica answers");
-    let asked = asked.lock().expect("no panic").clone();
+    let asked = asked.take();
     assert!(asked.contains(&Operation::Update), "{asked:?}");
     let of_a_journal = |operation: &Operation| matches!(operation, Operation::Append | Operation::Read);
     assert!(!asked.iter().any(of_a_journal), "{asked:?}");

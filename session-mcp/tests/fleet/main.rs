@@ -1,5 +1,6 @@
 //! Several processes that share their sessions, behind a balancer that knows nothing of them.
 
+mod asked;
 mod client;
 mod ending;
 mod eras;

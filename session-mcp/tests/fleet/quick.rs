@@ -1,32 +1,16 @@
 //! A call that is over in no time costs no more than that takes; any other can be gone on with from its first event.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::json;
-use session_core::{Measurement, Operation};
+use session_core::Operation;
 use session_mcp::{Config, JournalConfig};
 use tokio::time::sleep;
 
+use crate::asked::Asked;
 use crate::client::{Client, Events};
 use crate::fleet::Backend;
-
-/// What store and journal are asked for.
-#[derive(Clone, Default)]
-struct Asked(Arc<Mutex<Vec<Operation>>>);
-
-impl Asked {
-    fn of(&self, backend: Backend) -> Backend {
-        let asked = Arc::clone(&self.0);
-        backend.measured(move |measured: &Measurement| asked.lock().expect("no panic").push(measured.operation))
-    }
-
-    /// What was asked since it was taken last.
-    fn take(&self) -> Vec<Operation> {
-        std::mem::take(&mut self.0.lock().expect("no panic"))
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_over_in_no_time_is_answered_by_one_event_and_not_kept() {

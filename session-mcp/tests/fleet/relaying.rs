@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use session_core::Operation;
 
+use crate::asked::Asked;
 use crate::client::{Client, Events};
 use crate::fleet::{Backend, Replica};
 
@@ -81,4 +83,41 @@ async fn an_answer_reaches_the_call_that_asked_and_no_other() {
     let (again, mut stream) = asked(&client, &a).await;
     client.post(&a, &answer(&again, 3)).await;
     assert_eq!(stream.answer().await, "3", "and so does one that needs not be handed on");
+}
+
+/// What is kept of a call beside its end, if it is ended by what is said at that replica.
+async fn kept_of(journal: &Asked, end: impl Future<Output = ()>) -> usize {
+    journal.take();
+    end.await;
+    journal.take().iter().filter(|operation| **operation == Operation::Append).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_for_the_replica_that_gets_it_is_handed_on_to_nobody() {
+    let journal = Asked::default();
+    let backend = journal.of(Backend::new());
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    assert_eq!(client.status(&b).await, StatusCode::OK, "both have the session");
+    for (told, kept) in [(&a, 1), (&b, 2)] {
+        let (question, mut stream) = asked(&client, &a).await;
+        let answered = kept_of(&journal, async {
+            client.post(told, &answer(&question, 1)).await;
+            assert_eq!(stream.answer().await, "1");
+        });
+        assert_eq!(answered.await, kept, "what the call answers, and what had to be handed on");
+
+        let call = client.tool("wait", &json!({}));
+        let mut stream = Events::of(client.post(&a, &call).await);
+        stream.next().await.expect("it lasts, and can be come back to");
+        let cancelled = kept_of(&journal, async {
+            let request = json!({ "requestId": call["id"] });
+            let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": request });
+            client.post(told, &cancel).await;
+            stream.end().await;
+            until("it ends", || running(&a) == 0).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        });
+        assert_eq!(cancelled.await, kept, "that the call has no answer, and what had to be handed on");
+    }
 }

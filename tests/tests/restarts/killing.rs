@@ -23,7 +23,7 @@ const AWAY: Duration = Duration::from_millis(300);
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: replicas are killed and restarted for 20 seconds"]
 async fn no_number_is_lost_or_repeated_while_replicas_are_killed() {
-    let mut fleet = Fleet::<3>::start().await;
+    let mut fleet = Fleet::<3>::keeping_every_call().await;
     let balancer = Balancer::haproxy(free_port(), &fleet.replicas.each_ref());
     let is_over = Arc::new(AtomicBool::new(false));
     let mut counting = JoinSet::new();

@@ -16,48 +16,57 @@ use tokio_util::sync::CancellationToken;
 use crate::error::tool_error;
 use crate::session::Session;
 
-/// Begins a call of a handler, whose future it puts where it stays.
-///
-/// # Errors
-///
-/// [`CutShort::Panicked`].
-pub(crate) fn begin<F: Future>(call: impl FnOnce() -> F) -> Result<Pin<Box<F>>, CutShort> {
-    catch_unwind(AssertUnwindSafe(|| Box::pin(call()))).map_err(|_| CutShort::Panicked)
-}
-
 /// Runs one call of a handler. Its session is used again and again meanwhile, often enough for it not to idle out, and
 /// once more at the end of a call that took long enough for that, or did not use it.
 ///
 /// Once `cancelled` says so, the call has [`GRACE`] to end by itself. Then it is dropped, wherever it is.
 ///
+/// The call's future is made at once, and put where it stays: an `async fn` would hold what it is made of a second
+/// time.
+///
 /// # Errors
 ///
 /// [`CutShort`] says what ended the call before it had an answer.
-pub(crate) async fn bracket<T>(
+pub(crate) fn bracket<T: Send, F: Future<Output = Result<T, ErrorData>> + Send>(
+    session: Session,
+    cancelled: CancellationToken,
+    call: impl FnOnce() -> F,
+) -> impl Future<Output = Result<Result<T, ErrorData>, CutShort>> + Send {
+    let begun = Instant::now();
+    let call = catch_unwind(AssertUnwindSafe(|| Box::pin(call())));
+    async move {
+        let answer = match call {
+            Ok(call) => run(&session, &cancelled, call).await,
+            Err(_) => Err(CutShort::Panicked),
+        };
+        session.leave(begun.elapsed()).await;
+        answer
+    }
+}
+
+async fn run<T>(
     session: &Session,
     cancelled: &CancellationToken,
-    call: Pin<Box<impl Future<Output = Result<T, ErrorData>>>>,
-) -> Result<Result<T, ErrorData>, CutShort> {
-    let begun = Instant::now();
+    call: Pin<Box<impl Future<Output = T>>>,
+) -> Result<T, CutShort> {
     let mut call = AssertUnwindSafe(call).catch_unwind();
     let at_once = poll_fn(|context| Poll::Ready(call.poll_unpin(context))).await;
     // From here on, it may have heard of what changed since the session was found.
     session.forget_loaded();
     let answer = match at_once {
-        Poll::Ready(answer) => Some(answer),
+        Poll::Ready(answer) => answer,
         // Apart, since most calls are over by now, and would have room for this all the same.
-        Poll::Pending => Box::pin(stay(session, cancelled, &mut call)).await,
+        Poll::Pending => Box::pin(stay(session, cancelled, call)).await?,
     };
-    drop(call);
-    session.leave(begun.elapsed()).await;
-    match answer {
-        Some(answer) => answer.map_err(|_| CutShort::Panicked),
-        None => Err(CutShort::Cancelled),
-    }
+    answer.map_err(|_| CutShort::Panicked)
 }
 
-/// Waits for a call, in whose session it stays meanwhile. `None` if it is cancelled and does not end by itself.
-async fn stay<T>(session: &Session, cancelled: &CancellationToken, call: impl Future<Output = T>) -> Option<T> {
+/// Waits for a call, in whose session it stays meanwhile.
+async fn stay<T>(
+    session: &Session,
+    cancelled: &CancellationToken,
+    call: impl Future<Output = T>,
+) -> Result<T, CutShort> {
     let heartbeat = pin!(session.keep_in_use());
     let cut = pin!(async {
         cancelled.cancelled().await;
@@ -65,8 +74,8 @@ async fn stay<T>(session: &Session, cancelled: &CancellationToken, call: impl Fu
     });
     tokio::select! {
         biased;
-        answer = call => Some(answer),
-        () = cut => None,
+        answer = call => Ok(answer),
+        () = cut => Err(CutShort::Cancelled),
         never = heartbeat => match never {},
     }
 }
@@ -120,11 +129,11 @@ mod tests {
     use super::*;
 
     /// A call's answer, if it is cancelled after ten seconds.
-    async fn cancelled(
-        call: impl AsyncFnOnce(CancellationToken) -> Result<&'static str, ErrorData>,
+    async fn cancelled<F: Future<Output = Result<&'static str, ErrorData>> + Send>(
+        call: impl FnOnce(CancellationToken) -> F,
     ) -> (Result<Result<&'static str, ErrorData>, CutShort>, Duration) {
         let (session, token, begun) = (TestSession::without(), CancellationToken::new(), Instant::now());
-        let answer = bracket(&session, &token, Box::pin(call(token.clone())));
+        let answer = bracket(session.clone(), token.clone(), || call(token.clone()));
         let (answer, ()) = tokio::join!(answer, async {
             tokio::time::sleep(Duration::from_secs(10)).await;
             token.cancel();

@@ -221,10 +221,10 @@ pub struct JournalConfig {
     /// For how long.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
-    /// How long a call can take without being kept; at most 50 ms, and a third of the idle timeout. One that is over sooner, and says nothing before its answer, is
-    /// answered with no more work than that; a client that is cut off just then has no event to go on from, and calls
-    /// again. At 0, and with [`require_resumability`](Config::require_resumability), each call is kept from its
-    /// beginning.
+    /// How long a call can take without being kept; at most 50 ms, and a third of the idle timeout. One that is over
+    /// sooner, and says nothing before its answer, is answered with no more work than that; a client that is cut off
+    /// just then has no event to go on from, and calls again. At 0, and with
+    /// [`require_resumability`](Config::require_resumability), each call is kept from its beginning.
     #[serde(with = "humantime_serde")]
     pub after: Duration,
 }

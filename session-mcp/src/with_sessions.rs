@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
@@ -23,7 +22,7 @@ use session_core::{Owner, SessionManager};
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
-use crate::bracket::{CutShort, begin, bracket};
+use crate::bracket::{CutShort, bracket};
 use crate::connection::Connection;
 use crate::error::into_tool_answer;
 use crate::principal::owner_of;
@@ -101,8 +100,6 @@ impl<H> WithSessions<H> {
     }
 
     /// Answers one request with its session at hand.
-    ///
-    /// What is handed over is put where it stays, at once: the future of an `async fn` would hold it a second time.
     fn answer<T: Send, F: Future<Output = Result<T, ErrorData>> + Send>(
         &self,
         session: Session,
@@ -112,16 +109,10 @@ impl<H> WithSessions<H> {
         let answering = self.calls.token();
         context.extensions.insert(session.clone());
         let cancelled = context.ct.clone();
-        let call = begin(|| call(context));
+        let answer = bracket(session, cancelled, || call(context));
         async move {
             let _answering = answering;
-            match call {
-                Ok(call) => bracket(&session, &cancelled, call).await,
-                Err(cut) => {
-                    session.leave(Duration::ZERO).await;
-                    Err(cut)
-                }
-            }
+            answer.await
         }
     }
 

@@ -15,7 +15,7 @@ use crate::fields::{Stored, decode, grant_field};
 use crate::keys::{Keys, slot};
 use crate::reply::{Defect, Reply, STORE, defect, number, time};
 use crate::scripts::{DELETE, LOAD};
-use crate::snapshots::{Snapshot, Snapshots};
+use crate::snapshots::{Mark, Snapshot, Snapshots, UNMARKED};
 use crate::turns::Turns;
 use crate::writer::Writer;
 
@@ -48,9 +48,8 @@ impl Sessions {
         // Whoever has no right to it is asked about like a session that is not known.
         let has_right = |known: &Snapshot| known.record.right(key.access(), Timestamp::from_millis(0)).is_some();
         let known = self.snapshots.get(key.id()).filter(has_right);
-        let mark = known.as_ref().map(|known| &*known.mark);
-        let call = Call::of(&LOAD, &[&name]).text(&grant).text(how);
-        let call = call.bytes(mark.map_or(b"", |mark| &mark.creation)).bytes(mark.map_or(b"", |mark| &mark.writes));
+        let Mark { creation, writes } = known.as_ref().map_or(&UNMARKED, |known| &*known.mark);
+        let call = Call::of(&LOAD, &[&name]).text(&grant).text(how).bytes(creation).bytes(writes);
         let mut request = Request::new(slot(&name)).script(call);
         if known.is_none() {
             request = request.command(cmd("HGETALL").arg(&name).take());

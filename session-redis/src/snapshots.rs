@@ -32,6 +32,9 @@ pub(crate) struct Mark {
     pub(crate) writes: Vec<u8>,
 }
 
+/// The mark of no session.
+pub(crate) static UNMARKED: Mark = Mark { creation: Vec::new(), writes: Vec::new() };
+
 impl Snapshot {
     /// How many bytes it takes, roughly: all that it holds, whether or not it counts against a limit.
     fn weight(&self) -> u32 {

@@ -37,10 +37,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Connects and begins a session. Servers without sessions of 2026-07-28 get calls of the same length.
     pub(crate) async fn connect(host: &str, era: Era, has_sessions: bool) -> Self {
-        let stream = TcpStream::connect(host).await.expect("the server listens");
-        stream.set_nodelay(true).expect("it is a connection");
-        let (host, name) = (host.to_owned(), String::new());
-        let mut caller = Self { stream, host, era, name, answer: Vec::new() };
+        let mut caller = Self::at(host, era, String::new()).await;
         match era {
             Era::Legacy => caller.initialize().await,
             Era::Modern if has_sessions => caller.open().await,
@@ -51,31 +48,24 @@ impl Caller {
 
     /// Another connection for the same session, there.
     pub(crate) async fn beside(&self, host: &str) -> Self {
+        Self::at(host, self.era, self.name.clone()).await
+    }
+
+    async fn at(host: &str, era: Era, name: String) -> Self {
         let stream = TcpStream::connect(host).await.expect("the server listens");
         stream.set_nodelay(true).expect("it is a connection");
-        Self { stream, host: host.to_owned(), era: self.era, name: self.name.clone(), answer: Vec::new() }
+        Self { stream, host: host.to_owned(), era, name, answer: Vec::new() }
     }
 
     /// Calls the tool that asks back, and has somebody answer it.
     pub(crate) async fn converse(&mut self, answers: &mut Self) {
         let request = self.request("ask");
-        self.stream.write_all(&request).await.expect("the server reads");
-        self.answer.clear();
-        let question = loop {
-            let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
-            assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
-            if let Some(question) = question_in(&self.answer) {
-                break question;
-            }
-        };
+        self.send(&request).await;
+        let question = self.read_until(question_in).await;
         let roots = json!({ "jsonrpc": "2.0", "id": question["id"], "result": { "roots": [] } });
-        answers.exchange(&answers.message(&roots)).await;
-        while body_of_whole(&self.answer).is_none() {
-            let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
-            assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
-        }
-        let is_done = self.answer.windows(DONE.len()).any(|part| part == DONE);
-        assert!(is_done, "the call should have succeeded: {}", String::from_utf8_lossy(&self.answer));
+        answers.exchange(&answers.framed(&answers.reach(), &roots)).await;
+        let body = self.read_until(body_of_whole).await;
+        self.check(body);
     }
 
     /// The bytes of a call of this tool.
@@ -87,6 +77,11 @@ impl Caller {
     /// Sends a request, and looks that it is answered as it should.
     pub(crate) async fn call(&mut self, request: &[u8]) {
         let body = self.exchange(request).await;
+        self.check(body);
+    }
+
+    /// Looks that the body, which begins there, is what the tools answer.
+    fn check(&self, body: usize) {
         let is_done = self.answer[body..].windows(DONE.len()).any(|part| part == DONE);
         assert!(is_done, "the call should have succeeded: {}", String::from_utf8_lossy(&self.answer));
     }
@@ -114,24 +109,35 @@ impl Caller {
     }
 
     fn post(&self, method: &str, id: Option<u64>, mut params: Value) -> Vec<u8> {
-        let version = self.era.version();
-        let reach = match self.era {
-            Era::Legacy if self.name.is_empty() => String::new(),
-            Era::Legacy => format!("mcp-protocol-version: {version}\r\nmcp-session-id: {}\r\n", self.name),
-            Era::Modern => {
-                params["_meta"] = json!({
-                    "io.modelcontextprotocol/protocolVersion": version,
-                    "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                });
-                let tool = params["name"].as_str().expect("only tools are called");
-                format!("mcp-protocol-version: {version}\r\nmcp-method: {method}\r\nmcp-name: {tool}\r\n")
-            }
-        };
+        let mut reach = self.reach();
+        if self.era == Era::Modern {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": self.era.version(),
+                "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+            let tool = params["name"].as_str().expect("only tools are called");
+            reach = format!("{reach}mcp-method: {method}\r\nmcp-name: {tool}\r\n");
+        }
         let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         if let Some(id) = id {
             message["id"] = json!(id);
         }
+        self.framed(&reach, &message)
+    }
+
+    /// The headers that say of which version a request is, and of which session of a connection.
+    fn reach(&self) -> String {
+        let version = format!("mcp-protocol-version: {}\r\n", self.era.version());
+        match self.era {
+            Era::Legacy if self.name.is_empty() => String::new(),
+            Era::Legacy => format!("{version}mcp-session-id: {}\r\n", self.name),
+            Era::Modern => version,
+        }
+    }
+
+    /// The bytes of a message with these headers.
+    fn framed(&self, reach: &str, message: &Value) -> Vec<u8> {
         let body = message.to_string();
         format!(
             "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -142,32 +148,28 @@ impl Caller {
         .into_bytes()
     }
 
-    /// The bytes of a message of 2025-11-25 that asks for nothing.
-    fn message(&self, message: &Value) -> Vec<u8> {
-        let (version, body) = (self.era.version(), message.to_string());
-        format!(
-            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\nmcp-protocol-version: {version}\r\n\
-             mcp-session-id: {}\r\ncontent-length: {}\r\n\r\n{body}",
-            self.host,
-            self.name,
-            body.len()
-        )
-        .into_bytes()
-    }
-
     /// Sends a request and reads its answer. Returns where the body begins.
     async fn exchange(&mut self, request: &[u8]) -> usize {
+        self.send(request).await;
+        let body = self.read_until(body_of_whole).await;
+        let is_success = self.answer.starts_with(b"HTTP/1.1 20");
+        assert!(is_success, "it succeeds: {}", String::from_utf8_lossy(&self.answer));
+        body
+    }
+
+    async fn send(&mut self, request: &[u8]) {
         self.stream.write_all(request).await.expect("the server reads");
         self.answer.clear();
+    }
+
+    /// Reads until what came holds this.
+    async fn read_until<T>(&mut self, found: fn(&[u8]) -> Option<T>) -> T {
         loop {
+            if let Some(found) = found(&self.answer) {
+                return found;
+            }
             let read = self.stream.read_buf(&mut self.answer).await.expect("the server answers");
             assert!(read > 0, "the server keeps the connection: {}", String::from_utf8_lossy(&self.answer));
-            if let Some(body) = body_of_whole(&self.answer) {
-                let is_success = self.answer.starts_with(b"HTTP/1.1 20");
-                assert!(is_success, "it succeeds: {}", String::from_utf8_lossy(&self.answer));
-                return body;
-            }
         }
     }
 }

@@ -8,13 +8,18 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use session_core::{Instrumented, Journal, JournalLimits, Lifetimes, Limits, Meter, SessionManager, SessionStore};
-use session_mcp::{Config, Durability, Endpoint, Principal, SessionTools, TokioTimer};
+use session_mcp::{Config, Durability, Endpoint, JournalConfig, Principal, SessionTools, TokioTimer};
 use session_memory::{MemoryConfig, MemoryJournal, MemoryStore};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::site::Site;
+
+/// Each call is kept, however short.
+pub(crate) fn every_call() -> Config {
+    Config { journal: JournalConfig { after: Duration::ZERO, ..JournalConfig::default() }, ..Config::default() }
+}
 
 /// What replicas share.
 #[derive(Clone)]

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use reqwest::StatusCode;
 use serde_json::json;
 use session_core::{Appended, Entry, Feed, Follower, Journal, Owner, Position, StoreError, Subject};
-use session_mcp::{Config, JournalConfig};
+use session_mcp::Config;
 use session_memory::MemoryJournal;
 
 use crate::client::{Client, Events};
-use crate::fleet::Backend;
+use crate::fleet::{Backend, every_call};
 
 /// A journal that can be away.
 #[derive(Debug, Default)]
@@ -65,16 +65,11 @@ impl Journal for Unreliable {
     }
 }
 
-/// Every call is kept, however short.
-fn everything() -> Config {
-    Config { journal: JournalConfig { after: Duration::ZERO, ..JournalConfig::default() }, ..Config::default() }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_nothing_can_be_kept_calls_are_answered_and_what_is_lost_is_counted() {
     let journal = Arc::new(Unreliable::default());
     let backend = Backend::new().with_journal(Arc::clone(&journal) as Arc<dyn Journal>);
-    let (a, b) = (backend.configured(everything()).await, backend.configured(everything()).await);
+    let (a, b) = (backend.configured(every_call()).await, backend.configured(every_call()).await);
     let client = Client::connect(&a).await;
     assert_eq!(a.unkept(), 0);
     journal.leave();

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::json;
 use session_core::Operation;
-use session_mcp::{Config, JournalConfig};
+use session_mcp::Config;
 use tokio::time::sleep;
 
 use crate::asked::Asked;
 use crate::client::{Client, Events};
-use crate::fleet::Backend;
+use crate::fleet::{Backend, every_call};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_over_in_no_time_is_answered_by_one_event_and_not_kept() {
@@ -49,10 +49,8 @@ async fn a_call_that_says_something_before_its_answer_is_kept_in_full() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_is_too_short_every_call_is_kept() {
     let backend = Backend::new();
-    let journal = JournalConfig { after: Duration::ZERO, ..JournalConfig::default() };
-    let zero = Config { journal, ..Config::default() };
     let required = Config { require_resumability: true, ..Config::default() };
-    for config in [zero, required] {
+    for config in [every_call(), required] {
         let (a, b) = (backend.configured(config).await, backend.replica().await);
         let client = Client::connect(&a).await;
         for count in ["1", "2", "3"] {

@@ -3,8 +3,8 @@
 -- what it holds only if that is not how it is. To all others it is read by the command that follows in the same
 -- round trip, which costs the server less.
 -- KEYS: session. ARGV: grant, 'touch' or 'peek', creation that is known or '', writes that are known.
--- Answers the time, what was left (-2: nothing is there), and 1 if it began anew; to whoever knows the session also when
--- it was used last, where its end does not tell, or '', and its fields if they are others.
+-- Answers the time, what was left (-2: nothing is there), and 1 if it began anew; to whoever knows the session also
+-- when it was used last, where its end does not tell, or '', and its fields if they are others.
 
 local key, name, creation, writes = KEYS[1], ARGV[1], ARGV[3], ARGV[4]
 local at = clock()

@@ -93,10 +93,9 @@ impl Teller {
     /// Asks the client to come back for the rest, perhaps to another process.
     pub(super) async fn send_away(&mut self) {
         self.last().await;
-        if self.is_answered {
-            return;
-        }
-        if let Some(client) = self.client.take() {
+        if !self.is_answered
+            && let Some(client) = self.client.take()
+        {
             let _ = client.try_send(come_back());
         }
     }

@@ -56,6 +56,10 @@ macro_rules! forward {
             async fn ping(&self) -> Result<(), StoreError> {
                 (**self).ping().await
             }
+
+            fn is_local(&self) -> bool {
+                (**self).is_local()
+            }
         }
 
         #[async_trait]

@@ -120,6 +120,10 @@ impl<S: SessionStore> SessionStore for Instrumented<S> {
     async fn ping(&self) -> Result<(), StoreError> {
         self.observe(Operation::Ping, self.inner.ping(), |()| Outcome::Done).await
     }
+
+    fn is_local(&self) -> bool {
+        self.inner.is_local()
+    }
 }
 
 /// Where measurements go. Any `Fn(&Measurement)` is one; it runs in the operation's own task and must be quick.

@@ -24,6 +24,7 @@ mod manager;
 mod observer;
 mod resume;
 mod store;
+mod target;
 mod timer;
 mod typed;
 
@@ -47,6 +48,7 @@ pub use resume::Resumed;
 pub use session::{NewSession, Session, Summary};
 pub use state::{InvalidStateName, State, StateName, StateValue};
 pub use store::{Created, Gone, Load, SessionStore, Updated};
+pub use target::Target;
 pub use text::{InvalidText, Text};
 pub use time::{Expired, InvalidLifetime, Lifetimes, Timestamp};
 pub use timer::Timer;

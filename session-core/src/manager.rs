@@ -21,6 +21,7 @@ use crate::page::{Listing, Page};
 use crate::session::{NewSession, Session};
 use crate::state::StateName;
 use crate::store::{Created, Gone, SessionStore, Updated};
+use crate::target::Target;
 use crate::text::Text;
 use crate::time::{Expired, Lifetimes};
 use crate::timer::Timer;
@@ -377,14 +378,19 @@ impl SessionManager {
     ///
     /// [`StoreError::Conflict`] when others were faster in hundreds of attempts; else as [`get`](Self::get) and
     /// [`set`](Self::set).
-    pub async fn update_with<T, F>(&self, key: &SessionKey, name: &str, mut next: F) -> Result<T, Error>
+    pub async fn update_with<T, F>(
+        &self,
+        target: impl Into<Target<'_>> + Send,
+        name: &str,
+        mut next: F,
+    ) -> Result<T, Error>
     where
         T: Serialize + DeserializeOwned + Send + Sync,
         F: FnMut(Option<T>) -> T + Send,
     {
         let _pass = self.enter()?;
         let name: StateName = name.parse()?;
-        let updated = self.change_with(key, |session| {
+        let updated = self.change_with(target.into(), |session| {
             let value = next(session.value(&name)?);
             Ok((Change::new().set(name.clone(), encode(&name, &value)?), value))
         });
@@ -395,11 +401,15 @@ impl SessionManager {
     /// does, with a pause between attempts. For callers who are let in already.
     pub(crate) async fn change_with<T: Send>(
         &self,
-        key: &SessionKey,
+        target: Target<'_>,
         mut change: impl FnMut(&Session) -> Result<(Change, T), Error> + Send,
     ) -> Result<(Updated, T), Error> {
+        let Target { key, mut loaded } = target;
         for attempt in 0..MAX_ATTEMPTS {
-            let session = self.inner().peek(key).await?.ok_or(StoreError::NotFound)?;
+            let session = match loaded.take() {
+                Some(session) => session,
+                None => self.inner().peek(key).await?.ok_or(StoreError::NotFound)?,
+            };
             let (wanted, answer) = change(&session)?;
             match self.inner().update(key, wanted.if_version(session.version)).await {
                 Ok(updated) => return Ok((updated, answer)),

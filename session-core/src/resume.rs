@@ -36,13 +36,13 @@ impl SessionManager {
         }
         let key = SessionKey::by_locator(*owner, locator);
         let name = SessionName::mint_for(locator);
-        let one_more = self.change_with(&key, |session| {
+        let one_more = self.change_with((&key).into(), |session| {
             let wanted = resumption(session, &name, &change)?;
             Ok((wanted.clone(), (session.clone(), wanted)))
         });
         let (updated, (before, mut applied)) = match one_more.await {
             Err(Error::Store(StoreError::Quota(Quota::Grants { max }))) => {
-                let instead = self.change_with(&key, |session| {
+                let instead = self.change_with((&key).into(), |session| {
                     let oldest = longest_resumed(session).ok_or(StoreError::Quota(Quota::Grants { max }))?;
                     let wanted = resumption(session, &name, &change)?.revoke(oldest);
                     Ok((wanted.clone(), (session.clone(), wanted)))

@@ -140,6 +140,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     ///
     /// [`Unavailable`](StoreError::Unavailable).
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Whether sessions are kept in this very process, so that asking for one is nothing to be waited for. A hint, which
+    /// changes no answer: of a store that is elsewhere, callers ask what they can foresee before they begin anything.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// How a load is meant.

@@ -12,6 +12,7 @@ use crate::name::SessionKey;
 use crate::record::Record;
 use crate::state::{StateName, StateValue};
 use crate::store::Updated;
+use crate::target::Target;
 
 /// A state value with a name, a type, and a version of that type's shape.
 ///
@@ -151,11 +152,15 @@ impl SessionManager {
     /// [`Error::NewerVersion`] if a newer version of the key kept a value, which stays; [`Error::Encode`] if `value` is
     /// no JSON; [`Error::StateName`]; [`StoreError::Conflict`](crate::StoreError::Conflict) when others were faster in
     /// hundreds of attempts; else as [`update`](Self::update).
-    pub async fn write<K: StateKey>(&self, key: &SessionKey, value: &K::Value) -> Result<Updated, Error> {
+    pub async fn write<K: StateKey>(
+        &self,
+        target: impl Into<Target<'_>> + Send,
+        value: &K::Value,
+    ) -> Result<Updated, Error> {
         let _pass = self.enter()?;
         let name: StateName = K::NAME.parse()?;
         let value = encode_versioned::<K>(&name, value)?;
-        let written = self.change_with(key, |session| {
+        let written = self.change_with(target.into(), |session| {
             refuse_newer::<K>(session.state.get(&name).map_or(0, version_of))?;
             Ok((Change::new().set(name.clone(), value.clone()), ()))
         });
@@ -170,14 +175,14 @@ impl SessionManager {
     /// # Errors
     ///
     /// As [`read`](Self::read) and [`write`](Self::write).
-    pub async fn modify<K, F>(&self, key: &SessionKey, mut next: F) -> Result<K::Value, Error>
+    pub async fn modify<K, F>(&self, target: impl Into<Target<'_>> + Send, mut next: F) -> Result<K::Value, Error>
     where
         K: StateKey,
         F: FnMut(Option<K::Value>) -> K::Value + Send,
     {
         let _pass = self.enter()?;
         let name: StateName = K::NAME.parse()?;
-        let modified = self.change_with(key, |session| {
+        let modified = self.change_with(target.into(), |session| {
             let value = next(session.read::<K>()?);
             Ok((Change::new().set(name.clone(), encode_versioned::<K>(&name, &value)?), value))
         });

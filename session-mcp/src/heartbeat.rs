@@ -4,14 +4,25 @@ use std::time::Duration;
 
 use session_core::{Error, SessionKey, SessionManager, StoreError};
 
-/// Uses a session soon, and then again and again, often enough for it not to idle out. Completes when it has ended all
-/// the same; a store that is away ends nothing.
+/// Uses a session soon, and then again and again, often enough for it neither to idle out nor to make room for another.
+/// Completes when it has ended all the same; a store that is away ends nothing.
 pub(crate) async fn keep_in_use(sessions: &SessionManager, key: &SessionKey) {
+    beat(sessions, key, period).await;
+}
+
+/// The same, no more often than it takes for the session not to idle out: it makes room for another as if it was not
+/// used.
+#[cfg(feature = "http")]
+pub(crate) async fn keep_from_idling(sessions: &SessionManager, key: &SessionKey) {
+    beat(sessions, key, third).await;
+}
+
+async fn beat(sessions: &SessionManager, key: &SessionKey, period_of: fn(Duration) -> Duration) {
     let mut pause = soon(sessions);
     loop {
         tokio::time::sleep(pause).await;
         pause = match sessions.load(key).await {
-            Ok(session) => period(session.idle_timeout),
+            Ok(session) => period_of(session.idle_timeout),
             Err(Error::Store(StoreError::NotFound)) => return,
             Err(_) => period(sessions.lifetimes().idle()),
         };
@@ -28,7 +39,11 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// How long a session that something goes on in is left alone: a third of its idle timeout, and 10 seconds at most.
 fn period(idle: Duration) -> Duration {
-    (idle / 3).clamp(Duration::from_millis(1), MAX_PERIOD)
+    third(idle).min(MAX_PERIOD)
+}
+
+fn third(idle: Duration) -> Duration {
+    (idle / 3).max(Duration::from_millis(1))
 }
 
 /// After how long without a use nothing goes on in a session: three heartbeats, of which two may be lost.

@@ -2,6 +2,7 @@
 
 mod caller;
 mod deletion;
+mod foresight;
 mod front;
 mod guard;
 mod handshake;
@@ -30,6 +31,7 @@ use crate::tokens::Tokens;
 use crate::tools::SessionTools;
 use crate::with_sessions::WithSessions;
 
+use self::foresight::Foresight;
 use self::front::Front;
 use self::guard::Guard;
 use self::legacy::{Keeping, LegacySessions};
@@ -125,8 +127,9 @@ impl Endpoint {
             LegacySessions::new(Arc::clone(&sessions), factory.clone(), &rmcp, keeping, calls.clone(), closing.clone());
         let legacy = Arc::new(legacy);
         let rmcp = StreamableHttpService::new(factory, Arc::clone(&legacy), rmcp);
-        let (tracker, leaving) = (calls.clone(), draining.clone());
-        let front = Arc::new(Front::new(rmcp, guard, Arc::clone(&legacy), tracker, leaving, config.body_limit));
+        let (tracker, leaving, foresight) = (calls.clone(), draining.clone(), Foresight::new(&sessions));
+        let front =
+            Arc::new(Front::new(rmcp, guard, foresight, Arc::clone(&legacy), tracker, leaving, config.body_limit));
         let handle = move |request| {
             let front = Arc::clone(&front);
             // A future of some kilobytes, which axum would copy from one of its own to the next.
@@ -179,8 +182,7 @@ impl Endpoint {
     }
 
     /// Serves a listener until `shutdown` completes, and for [`drain_delay`](Config::drain_delay) more; then drains for
-    /// at most
-    /// `grace`. Nagle's algorithm is off: it would hold each answer back for 40 ms.
+    /// at most `grace`. Nagle's algorithm is off: it would hold each answer back for 40 ms.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "http")]
+mod ahead;
 mod config;
 mod lifespan;
 mod time;

@@ -1,15 +1,13 @@
 //! From a call to its session: which rule applies.
 
 use std::sync::Arc;
-#[cfg(feature = "http")]
-use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::JsonObject;
 use rmcp::service::RequestContext;
-use session_core::{Locator, Owner, Session as Snapshot, SessionKey, SessionName};
+use session_core::{Locator, Owner, SessionKey, SessionName};
 #[cfg(feature = "http")]
-use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::error::SessionError;
@@ -40,17 +38,6 @@ impl Found {
             Self::HttpSession(_) => Source::HttpSession,
             Self::Connection(..) => Source::Connection,
             Self::Own(_) => Source::Resumed,
-        }
-    }
-
-    /// The session, if it was loaded just now to find it.
-    pub(crate) fn loaded(&self) -> Option<Snapshot> {
-        match self {
-            #[cfg(feature = "http")]
-            Self::HttpSession(ValidatedSession { loaded: Some((session, at)), .. }) if at.elapsed() < FRESH => {
-                Some(session.clone())
-            }
-            _ => None,
         }
     }
 
@@ -91,14 +78,9 @@ impl From<Unresolved> for SessionError {
 pub(crate) struct ValidatedSession {
     /// For whoever sent the request.
     pub(crate) key: SessionKey,
-    /// What was loaded to validate it, and when.
-    pub(crate) loaded: Option<(Snapshot, Instant)>,
+    /// Cancelled when it ends while the call runs.
+    pub(crate) ended: CancellationToken,
 }
-
-/// How old what was loaded for a request may be when its call begins. More than a moment means that something else came
-/// first, whose changes the call is to see.
-#[cfg(feature = "http")]
-const FRESH: Duration = Duration::from_millis(25);
 
 /// Finds a call's session. The first rule that applies decides, and an explicit handle is never passed over:
 ///

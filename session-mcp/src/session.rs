@@ -14,9 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_core::{
     Change, Edit, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
-    SessionManager, SessionName, StateKey, StoreError, Text, Timestamp, Updated,
+    SessionManager, SessionName, StateKey, StoreError, Target, Text, Timestamp, Updated,
 };
 
+#[cfg(feature = "http")]
+use crate::ahead::Ahead;
 use crate::error::SessionError;
 use crate::heartbeat::{keep_in_use, soon};
 use crate::resolve::{Found, Unresolved};
@@ -49,8 +51,8 @@ struct Call {
     owner: Owner,
     found: Result<Found, Unresolved>,
     key: Result<SessionKey, Unresolved>,
-    /// What was loaded to find it, until it is used for the first time or the call waits for something.
-    loaded: Mutex<Option<Snapshot>>,
+    /// What was loaded ahead of the call, until it is used for the first time or the call waits for something.
+    loaded: Mutex<Option<Result<Snapshot, Error>>>,
     /// Set where the session is taken as a parameter.
     is_taken: AtomicBool,
     /// Set by what uses the session, and by what finds out that it cannot be used.
@@ -60,10 +62,21 @@ struct Call {
 impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         // An `Mcp-Session-Id` is validated by loading its session.
-        let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession);
-        let loaded = Mutex::new(found.as_ref().ok().and_then(Found::loaded));
+        let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession).into();
         let key = found.as_ref().map(|found| found.key(owner)).map_err(|unresolved| *unresolved);
-        Self(Arc::new(Call { sessions, owner, found, key, loaded, is_taken: false.into(), is_used: is_used.into() }))
+        Self(Arc::new(Call { sessions, owner, found, key, loaded: Mutex::default(), is_taken: false.into(), is_used }))
+    }
+
+    /// The same, with what was loaded for it ahead of the call, if anything was.
+    #[cfg(feature = "http")]
+    pub(crate) fn with(self, ahead: Option<&Ahead>) -> Self {
+        if let (Some(ahead), Ok(key)) = (ahead, &self.0.key)
+            && let Some(answer) = ahead.take(key)
+        {
+            *self.loaded() = Some(answer);
+            self.0.is_used.store(true, Ordering::Relaxed);
+        }
+        self
     }
 
     /// The session of a request, for methods that choose no parameters of their own, such as `read_resource`,
@@ -134,10 +147,11 @@ impl Session {
     /// As [`key`](Self::key); [`SessionError::NotFound`]; that the store is away.
     pub async fn load(&self) -> Result<Snapshot, SessionError> {
         let loaded = self.loaded().take();
-        match loaded {
-            Some(session) => Ok(session),
-            None => self.explain(self.0.sessions.load(&self.key()?).await).await,
-        }
+        let answer = match loaded {
+            Some(answer) => answer,
+            None => self.0.sessions.load(&self.key()?).await,
+        };
+        self.explain(answer).await
     }
 
     /// Applies a change, all of it or nothing.
@@ -146,7 +160,7 @@ impl Session {
     ///
     /// As [`load`](Self::load), and what [`SessionManager::update`] refuses.
     pub async fn update(&self, change: Change) -> Result<Updated, SessionError> {
-        self.explain(self.0.sessions.update(&self.key()?, change).await).await
+        self.apply(self.0.sessions.update(&self.0.key?, change)).await
     }
 
     /// Reads a state value. `None` if there is none under this name.
@@ -166,7 +180,7 @@ impl Session {
     ///
     /// As [`update`](Self::update).
     pub async fn set<T: Serialize + Sync>(&self, name: &str, value: &T) -> Result<Updated, SessionError> {
-        self.explain(self.0.sessions.set(&self.key()?, name, value).await).await
+        self.apply(self.0.sessions.set(&self.0.key?, name, value)).await
     }
 
     /// Removes a state value; one that is not there is no error.
@@ -175,7 +189,7 @@ impl Session {
     ///
     /// As [`update`](Self::update).
     pub async fn remove(&self, name: &str) -> Result<Updated, SessionError> {
-        self.explain(self.0.sessions.remove(&self.key()?, name).await).await
+        self.apply(self.0.sessions.remove(&self.0.key?, name)).await
     }
 
     /// Replaces a state value by what `next` makes of it, without losing what other calls write meanwhile.
@@ -190,7 +204,7 @@ impl Session {
         T: Serialize + DeserializeOwned + Send + Sync,
         F: FnMut(Option<T>) -> T + Send,
     {
-        self.explain(self.0.sessions.update_with(&self.key()?, name, next).await).await
+        self.apply_to(|target| self.0.sessions.update_with(target, name, next)).await
     }
 
     /// Reads the value of a typed key. `None` if there is none.
@@ -208,7 +222,7 @@ impl Session {
     ///
     /// As [`SessionManager::write`]: a newer version than the key's stays.
     pub async fn write<K: StateKey>(&self, value: &K::Value) -> Result<Updated, SessionError> {
-        self.explain(self.0.sessions.write::<K>(&self.key()?, value).await).await
+        self.apply_to(|target| self.0.sessions.write::<K>(target, value)).await
     }
 
     /// Replaces the value of a typed key by what `next` makes of it, as [`update_with`](Self::update_with) does.
@@ -221,7 +235,7 @@ impl Session {
         K: StateKey,
         F: FnMut(Option<K::Value>) -> K::Value + Send,
     {
-        self.explain(self.0.sessions.modify::<K, F>(&self.key()?, next).await).await
+        self.apply_to(|target| self.0.sessions.modify::<K, F>(target, next)).await
     }
 
     /// The directory the session works in, if it was set: the path as it is kept, which may lead somewhere else by now, or
@@ -418,6 +432,32 @@ impl Session {
         }
     }
 
+    /// Makes a change that does not depend on what the session is.
+    async fn apply<T>(&self, change: impl Future<Output = Result<T, Error>> + Send) -> Result<T, SessionError> {
+        let loaded = self.loaded().take();
+        let answer = match loaded {
+            // Nothing will have come of it since.
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => change.await,
+        };
+        self.explain(answer).await
+    }
+
+    /// Makes a change that depends on what the session is, from where that was loaded to if it was.
+    async fn apply_to<'a, T, F>(&'a self, change: impl FnOnce(Target<'a>) -> F + Send) -> Result<T, SessionError>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        let key = self.0.key.as_ref().map_err(|unresolved| *unresolved)?;
+        let loaded = self.loaded().take();
+        let answer = match loaded {
+            Some(Ok(session)) => change(Target::loaded(key, session)).await,
+            Some(Err(error)) => Err(error),
+            None => change(key.into()).await,
+        };
+        self.explain(answer).await
+    }
+
     /// Notes what was a use of the session, and says of a caller's own by which limit it expired; others get to know
     /// nothing by asking the same.
     async fn explain<T>(&self, answer: Result<T, Error>) -> Result<T, SessionError> {
@@ -439,7 +479,7 @@ impl Session {
         }
     }
 
-    fn loaded(&self) -> MutexGuard<'_, Option<Snapshot>> {
+    fn loaded(&self) -> MutexGuard<'_, Option<Result<Snapshot, Error>>> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -34,6 +34,10 @@ use self::state::{delete_state, get_state, set_state};
 pub use self::durability::Durability;
 pub use self::in_session::InSession;
 
+/// The session tools that change their session, or end it, whatever it is: they do not look at it first.
+#[cfg(feature = "http")]
+pub(crate) const UNREAD: [&str; 3] = ["set_state", "delete_state", "end_session"];
+
 /// The session tools: `open_session`, `list_sessions`, `session_info`, `set_working_directory`,
 /// `get_working_directory`, `get_project`, `auto_switch_project`, `list_projects`, `set_state`, `get_state`,
 /// `delete_state`, `end_session` and `end_all_sessions`.

@@ -20,12 +20,17 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use session_core::{Owner, SessionManager};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+#[cfg(feature = "http")]
+use crate::ahead::Ahead;
 use crate::bracket::{CutShort, bracket};
 use crate::connection::Connection;
 use crate::error::into_tool_answer;
 use crate::principal::owner_of;
+#[cfg(feature = "http")]
+use crate::resolve::ValidatedSession;
 use crate::resolve::resolve;
 use crate::session::Session;
 
@@ -38,7 +43,8 @@ use crate::session::Session;
 /// error, which leaves session and server usable.
 ///
 /// A call that is cancelled, by `notifications/cancelled` or on 2026-07-28 by closing its stream, has a second to end by
-/// itself: [`RequestContext::ct`] tells it. Then it is **dropped** where it waits, as any future can be: a change of its
+/// itself: [`RequestContext::ct`] tells it. So has one whose client was connected by an `Mcp-Session-Id` that has ended,
+/// wherever that was done. Then it is **dropped** where it waits, as any future can be: a change of its
 /// session is then made in full or not at all. What has to be done to its end is spawned as a task.
 ///
 /// On 2026-07-28 one is made per request, so it holds nothing but pointers.
@@ -96,7 +102,10 @@ impl<H> WithSessions<H> {
     /// The session that a call with these arguments belongs to.
     fn session(&self, context: &RequestContext<RoleServer>, arguments: Option<&JsonObject>) -> Session {
         let found = resolve(context, arguments, self.connection.get());
-        Session::new(Arc::clone(&self.sessions), owner_of(&context.extensions, self.owner), found)
+        let session = Session::new(Arc::clone(&self.sessions), owner_of(&context.extensions, self.owner), found);
+        #[cfg(feature = "http")]
+        let session = session.with(Ahead::of(&context.extensions));
+        session
     }
 
     /// Answers one request with its session at hand.
@@ -108,8 +117,8 @@ impl<H> WithSessions<H> {
     ) -> impl Future<Output = Result<Result<T, ErrorData>, CutShort>> + Send {
         let answering = self.calls.token();
         context.extensions.insert(session.clone());
-        let cancelled = context.ct.clone();
-        let answer = bracket(session, cancelled, || call(context));
+        let (cancelled, ended) = (context.ct.clone(), end_of_connection(&context.extensions));
+        let answer = bracket(session, cancelled, ended, || call(context));
         async move {
             let _answering = answering;
             answer.await
@@ -146,6 +155,17 @@ fn came_over_http(extensions: &Extensions) -> bool {
 #[cfg(not(feature = "http"))]
 fn came_over_http(_: &Extensions) -> bool {
     false
+}
+
+/// Says when the session that a client is connected by ends, if that can be known before it is used again.
+#[cfg(feature = "http")]
+fn end_of_connection(extensions: &Extensions) -> Option<CancellationToken> {
+    extensions.get::<ValidatedSession>().map(|validated| validated.ended.clone())
+}
+
+#[cfg(not(feature = "http"))]
+fn end_of_connection(_: &Extensions) -> Option<CancellationToken> {
+    None
 }
 
 impl<H: ServerHandler> ServerHandler for WithSessions<H> {

@@ -117,4 +117,8 @@ impl SessionStore for MemoryStore {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }

@@ -22,6 +22,7 @@ use crate::with_sessions::WithSessions;
 
 use super::caller::Caller;
 use super::deletion::Deletion;
+use super::foresight::Foresight;
 use super::guard::Guard;
 use super::handshake::Handshake;
 use super::legacy::LegacySessions;
@@ -33,6 +34,7 @@ pub(super) struct Front<H> {
     /// Its clones are dear, so it has none.
     rmcp: StreamableHttpService<WithSessions<H>, LegacySessions>,
     guard: Guard,
+    foresight: Foresight,
     legacy: Arc<LegacySessions>,
     calls: TaskTracker,
     /// Cancelled when no more requests should come.
@@ -44,12 +46,13 @@ impl<H: ServerHandler> Front<H> {
     pub(super) fn new(
         rmcp: StreamableHttpService<WithSessions<H>, LegacySessions>,
         guard: Guard,
+        foresight: Foresight,
         legacy: Arc<LegacySessions>,
         calls: TaskTracker,
         leaving: CancellationToken,
         body_limit: usize,
     ) -> Self {
-        Self { rmcp, guard, legacy, calls, leaving, body_limit }
+        Self { rmcp, guard, foresight, legacy, calls, leaving, body_limit }
     }
 
     /// Handles a request around rmcp, if whoever sends it may.
@@ -102,7 +105,7 @@ impl<H: ServerHandler> Front<H> {
     /// Limits the body and says what is wrong with one that is no message. The call counts as in flight from the last
     /// byte of its body until the last byte of its answer.
     async fn post(&self, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > self.body_limit) {
             return too_large(self.body_limit);
@@ -118,6 +121,7 @@ impl<H: ServerHandler> Front<H> {
         }
         // A subscription has no end of its own, and is no call that could be waited for.
         let call = (!is_subscription(&parts.headers)).then(|| self.calls.token());
+        self.foresight.look(&mut parts, &body).await;
         let is_json = is_json(&parts.headers);
         let request = Request::from_parts(parts, Body::from(body.clone()));
         let response = Handshake::watch(self.answer(request)).await;

@@ -32,10 +32,10 @@ use session_core::{
     Change, Error, Feed, Journal, Position, Session, SessionKey, SessionManager, SessionName, StoreError,
 };
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ahead::Ahead;
 use crate::error::log;
 use crate::resolve::ValidatedSession;
 
@@ -144,7 +144,7 @@ impl LegacySessions {
             return Ok(validated);
         }
         let local = caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or(Trouble::UNRESTORED)?;
-        Ok(Validated { local, loaded: None })
+        Ok(Validated { local, ahead: None })
     }
 
     /// The open session of this id, which was asked for before.
@@ -205,8 +205,8 @@ impl LegacySessions {
 /// The session of a request that was let in.
 pub(super) struct Validated {
     local: Arc<Local>,
-    /// What was loaded to let it in, and when.
-    loaded: Option<(Session, Instant)>,
+    /// What was loaded to let it in.
+    ahead: Option<Ahead>,
 }
 
 /// The key of an `Mcp-Session-Id`, for whoever sent the request that is being answered.
@@ -266,7 +266,7 @@ impl RmcpSessions for LegacySessions {
         if let Some(local) = self.open.get(id, &key) {
             local.is_used();
             local.may_expire_in(session.expires_in());
-            Caller::has_validated(Validated { local, loaded: Some((session, Instant::now())) });
+            Caller::has_validated(Validated { local, ahead: Some(Ahead::new(key, Ok(session))) });
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };
@@ -297,10 +297,13 @@ impl RmcpSessions for LegacySessions {
         mut message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         // rmcp asks `has_session` first, so this name is validated.
-        let Validated { local, loaded } = self.validated(id)?;
-        message.insert_extension(ValidatedSession { key: *local.key(), loaded });
+        let Validated { local, ahead } = self.validated(id)?;
+        message.insert_extension(ValidatedSession { key: *local.key(), ended: local.ended().clone() });
+        if let Some(ahead) = ahead {
+            message.insert_extension(ahead);
+        }
         let ClientJsonRpcMessage::Request(request) = &message else { return Err(LegacyError) };
-        let running = local.calls().begin(request.id.clone()).ok_or(Trouble::REPEATED)?;
+        let running = local.calls().begin(request.id.clone())?;
         self.require_journal(&local).await?;
         let naming = self.open.ledger().map(|ledger| Naming::new(*local.key().id(), ledger.replica().clone()));
         let (sessions, closing, in_flight) = (Arc::clone(&self.sessions), self.closing.clone(), self.calls.token());

@@ -44,6 +44,13 @@ impl Trouble {
         retry_after: None,
     };
 
+    /// The session has its limit of calls.
+    pub(super) const CALLS: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        message: "this session has its limit of calls that run at once; wait for one of them, or cancel it",
+        retry_after: Some(RETRY_AFTER),
+    };
+
     /// A call of the same id is running.
     pub(super) const REPEATED: Self = Self {
         status: StatusCode::BAD_REQUEST,

@@ -9,7 +9,7 @@ use session_core::{Access, Change, Limits, Mode, NewGrant, SessionKey};
 use session_mcp::Config;
 
 use crate::client::{Client, Events};
-use crate::fleet::{Backend, Replica};
+use crate::fleet::{Backend, Replica, until};
 
 /// Within which time all replicas know of an end.
 const SOON: Duration = Duration::from_secs(1);
@@ -30,6 +30,7 @@ async fn a_delete_at_one_replica_ends_the_session_and_its_streams_at_all() {
     let begun = Instant::now();
     at_a.end().await;
     at_b.end().await;
+    until("the handlers have ended", || a.handlers() + b.handlers() == 0).await;
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     for replica in [&a, &b, &c] {
         assert_eq!(client.status(replica).await, StatusCode::NOT_FOUND);
@@ -50,6 +51,28 @@ async fn a_session_that_a_tool_ends_elsewhere_ends_here() {
     stream.end().await;
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     assert_eq!(client.status(&a).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_ends_with_the_session_that_its_client_is_connected_by() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    for ends_at in [&a, &b] {
+        let client = Client::connect(&a).await;
+        let mut heeds = Events::of(client.post(&a, &client.tool("wait", &json!({}))).await);
+        let mut ignores = Events::of(client.post(&a, &client.tool("slow", &json!({ "ms": 60_000 }))).await);
+        // It has begun when its client is told from where to go on.
+        for stream in [&mut heeds, &mut ignores] {
+            stream.next().await.expect("an event");
+        }
+        assert_eq!(client.delete(ends_at).await, StatusCode::NO_CONTENT);
+        let begun = Instant::now();
+        assert_eq!(heeds.answer().await, "cancelled");
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        let answer = ignores.message().await.expect("an answer");
+        assert_eq!(answer["result"]["_meta"]["session-mcp/refusal"]["error"], "session_ended", "{answer}");
+        assert!(begun.elapsed() < 2 * SOON, "{:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,6 +126,22 @@ async fn an_open_stream_keeps_its_session_from_idling_out_and_ends_when_its_life
     let lived = begun.elapsed();
     assert!(lived + idle > absolute && lived < absolute + SOON, "{lived:?}");
     assert_eq!(client.status(&a).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_expires_is_closed_wherever_it_was_open_though_nobody_asks() {
+    let idle = Duration::from_millis(600);
+    let backend = Backend::new().with_lifetimes(idle, Duration::from_secs(60));
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    for _ in 0..6 {
+        assert_eq!(client.status(&b).await, StatusCode::OK);
+        tokio::time::sleep(idle / 3).await;
+        assert_eq!((a.handlers(), b.handlers()), (1, 1), "it is used at one of them, and open at both");
+    }
+    let begun = Instant::now();
+    until("the handlers have ended", || a.handlers() + b.handlers() == 0).await;
+    assert!(begun.elapsed() < idle + SOON, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
 //! Replicas in one process, each with a runtime of its own that can be ended like a process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -14,7 +14,16 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::site::Site;
+use crate::site::{Mood, Site};
+
+/// Waits until something holds, which it does soon.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
 
 /// Each call is kept, however short.
 pub(crate) fn every_call() -> Config {
@@ -88,6 +97,8 @@ pub(crate) struct Replica {
     pub(crate) made: Arc<AtomicUsize>,
     /// How many calls of the tool `wait` are running.
     pub(crate) waiting: Arc<AtomicUsize>,
+    /// Held by each handler that has not ended, and by whoever makes them.
+    handlers: Weak<Mutex<Mood>>,
     unkept: Box<dyn Fn() -> u64 + Send + Sync>,
     shutdown: Option<oneshot::Sender<()>>,
     runtime: Option<Runtime>,
@@ -99,7 +110,7 @@ impl Replica {
         let (shutdown, asked) = oneshot::channel::<()>();
         let made = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&made);
-        let (url, sessions, waiting, unkept) = runtime
+        let (url, sessions, waiting, handlers, unkept) = runtime
             .spawn(async move {
                 let sessions = SessionManager::new(backend.store, Arc::new(TokioTimer))
                     .with_lifetimes(backend.lifetimes)
@@ -107,7 +118,7 @@ impl Replica {
                 sessions.start().await.expect("the store is there");
                 let sessions = Arc::new(sessions);
                 let site = Site::new(&SessionTools::new(sessions.lifetimes(), Durability::Store));
-                let waiting = Arc::clone(&site.waiting);
+                let (waiting, handlers) = (Arc::clone(&site.waiting), Arc::downgrade(&site.mood));
                 let handler = move || {
                     counted.fetch_add(1, Ordering::SeqCst);
                     std::thread::sleep(making);
@@ -121,12 +132,23 @@ impl Replica {
                 tokio::spawn(endpoint.serve(listener, Duration::from_millis(500), async {
                     let _ = asked.await;
                 }));
-                (url, sessions, waiting, unkept)
+                (url, sessions, waiting, handlers, unkept)
             })
             .await
             .expect("it starts");
         let (unkept, shutdown, runtime) = (Box::new(unkept), Some(shutdown), Some(runtime));
-        Self { url, sessions, made, waiting, unkept, shutdown, runtime }
+        Self { url, sessions, made, waiting, handlers, unkept, shutdown, runtime }
+    }
+
+    /// How many handlers have not ended.
+    pub(crate) fn handlers(&self) -> usize {
+        // One more makes them.
+        self.handlers.strong_count().saturating_sub(1)
+    }
+
+    /// Says how its handlers take the news of a client from now on.
+    pub(crate) fn feels(&self, mood: Mood) {
+        *self.handlers.upgrade().expect("it serves").lock().expect("nobody panicked") = mood;
     }
 
     /// How much of what it said could not be kept.

@@ -1,12 +1,13 @@
 //! A client that does what it should not harms its own session at most.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::client::{Client, Events};
-use crate::fleet::Backend;
+use crate::fleet::{Backend, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_that_is_used_twice_at_once_is_refused_and_the_first_call_is_answered() {
@@ -44,6 +45,28 @@ async fn a_session_has_a_limit_of_streams() {
     drop(streams);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(client.listen(&a, None).await.next().await.is_some(), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_has_a_limit_of_calls() {
+    let backend = Backend::new();
+    let a = backend.replica().await;
+    let client = Client::connect(&a).await;
+    let mut running = Vec::new();
+    let refused = loop {
+        let answer = client.post(&a, &client.tool("wait", &json!({}))).await;
+        if answer.status() != StatusCode::OK {
+            break answer;
+        }
+        running.push(answer);
+        assert!(running.len() < 1_000, "there is a limit");
+    };
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.text().await.expect("an answer is whole").contains("limit of calls"));
+    assert_eq!(client.status(&a).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(Client::connect(&a).await.call(&a, "count", json!({})).await, "1", "other sessions go on");
+    assert_eq!(client.delete(&a).await, StatusCode::NO_CONTENT, "and this one can be ended");
+    until("its calls have ended", || a.waiting.load(Ordering::SeqCst) == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,8 +30,10 @@ impl Unreliable {
         self.is_away.store(false, Ordering::SeqCst);
     }
 
-    fn inner(&self) -> Result<&MemoryJournal, StoreError> {
+    /// While it is away, that takes some time to be known.
+    async fn inner(&self) -> Result<&MemoryJournal, StoreError> {
         if self.is_away.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
             return Err(StoreError::Unavailable { store: "unreliable", maybe_applied: false, source: None });
         }
         Ok(&self.inner)
@@ -41,15 +43,15 @@ impl Unreliable {
 #[async_trait]
 impl Journal for Unreliable {
     async fn append(&self, feed: &Feed, entry: &[u8]) -> Result<Appended, StoreError> {
-        self.inner()?.append(feed, entry).await
+        self.inner().await?.append(feed, entry).await
     }
 
     async fn read(&self, feed: &Feed, after: Position, max: usize) -> Result<Vec<Entry>, StoreError> {
-        self.inner()?.read(feed, after, max).await
+        self.inner().await?.read(feed, after, max).await
     }
 
     async fn end(&self, feed: &Feed) -> Result<Position, StoreError> {
-        self.inner()?.end(feed).await
+        self.inner().await?.end(feed).await
     }
 
     fn follow(&self, feed: &Feed) -> Box<dyn Follower> {
@@ -57,11 +59,11 @@ impl Journal for Unreliable {
     }
 
     async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
-        self.inner()?.ring(feed).await
+        self.inner().await?.ring(feed).await
     }
 
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
-        self.inner()?.forget(owner, subject).await
+        self.inner().await?.forget(owner, subject).await
     }
 }
 

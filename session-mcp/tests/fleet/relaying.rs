@@ -1,7 +1,7 @@
 //! What a client says reaches the replica that it is meant for.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -9,15 +9,7 @@ use session_core::Operation;
 
 use crate::asked::Asked;
 use crate::client::{Client, Events};
-use crate::fleet::{Backend, Replica};
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use crate::fleet::{Backend, Replica, until};
 
 fn running(replica: &Replica) -> usize {
     replica.waiting.load(Ordering::SeqCst)

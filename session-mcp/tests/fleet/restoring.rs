@@ -8,7 +8,8 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::client::{Client, Events};
-use crate::fleet::Backend;
+use crate::fleet::{Backend, until};
+use crate::site::Mood;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_replica_serves_a_session_that_one_of_them_opened() {
@@ -58,6 +59,24 @@ async fn a_restoration_goes_on_when_the_client_that_began_it_goes() {
     let waiting = join_all((0..4).map(|_| client.call(&b, "count", json!({}))));
     assert_eq!(waiting.await.len(), 4);
     assert_eq!(b.made.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_could_not_be_restored_is_restored_for_who_asks_again() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    for mood in [Mood::Refusing, Mood::Mute] {
+        let client = Client::connect(&a).await;
+        b.feels(mood);
+        let refused = client.post(&b, &client.tool("count", &json!({}))).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{mood:?}");
+        assert!(refused.headers().contains_key("retry-after"));
+        until("nothing is left of the handler", || b.handlers() == 0).await;
+        b.feels(Mood::Willing);
+        assert_eq!(client.call(&b, "count", json!({})).await, "1", "{mood:?}");
+        assert_eq!(client.delete(&a).await, StatusCode::NO_CONTENT);
+        until("the handler has ended", || b.handlers() == 0).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

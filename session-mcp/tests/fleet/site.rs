@@ -1,12 +1,16 @@
 //! A server whose calls take a while, ask back and tell of themselves.
 
-use std::sync::Arc;
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig};
+use rmcp::model::{
+    InitializeRequestParams, InitializeResult, NumberOrString, ProgressNotificationParam, ProgressToken,
+    ServerCapabilities, ServerConfig,
+};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
@@ -19,6 +23,17 @@ pub(crate) struct Site {
     tools: Arc<ToolRouter<Self>>,
     /// How many calls of `wait` are running in this replica.
     pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) mood: Arc<Mutex<Mood>>,
+}
+
+/// How a handler takes the news of a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Mood {
+    #[default]
+    Willing,
+    Refusing,
+    /// It never answers.
+    Mute,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -32,6 +47,8 @@ struct Time {
 struct Talk {
     messages: u32,
     bytes: usize,
+    /// Between two messages.
+    ms: u64,
 }
 
 /// Counts a call for as long as it is running.
@@ -53,7 +70,7 @@ impl Drop for Waiting {
 #[tool_router]
 impl Site {
     pub(crate) fn new(tools: &SessionTools) -> Self {
-        Self { tools: Arc::new(tools.mount(Self::tool_router())), waiting: Arc::default() }
+        Self { tools: Arc::new(tools.mount(Self::tool_router())), waiting: Arc::default(), mood: Arc::default() }
     }
 
     #[tool(description = "Counts in the session")]
@@ -86,10 +103,13 @@ impl Site {
     async fn talk(
         &self,
         context: RequestContext<RoleServer>,
-        Parameters(Talk { messages, bytes }): Parameters<Talk>,
+        Parameters(Talk { messages, bytes, ms }): Parameters<Talk>,
     ) -> String {
         let token = context.meta.get_progress_token().unwrap_or(ProgressToken(NumberOrString::Number(0)));
         for message in 0..messages {
+            if ms > 0 {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
             let progress = ProgressNotificationParam::new(token.clone(), f64::from(message));
             let _ = context.peer.notify_progress(progress.with_message("x".repeat(bytes))).await;
         }
@@ -121,5 +141,21 @@ impl Site {
 impl ServerHandler for Site {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build())
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mood = *self.mood.lock().expect("nobody panicked");
+        match mood {
+            Mood::Willing => {}
+            Mood::Refusing => return Err(ErrorData::internal_error("not today", None)),
+            Mood::Mute => pending().await,
+        }
+        let result = self.negotiate_initialize(&request)?;
+        context.peer.set_peer_info(request);
+        Ok(result)
     }
 }

@@ -42,6 +42,34 @@ async fn a_call_that_was_cut_off_is_answered_after_it_is_over() {
     }
 }
 
+/// How far a call says that it has come.
+fn progress(message: &serde_json::Value) -> Option<f64> {
+    message["params"]["progress"].as_f64()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_call_says_after_its_client_came_back_follows_what_it_missed() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    for back_at in [&b, &a] {
+        let mut talk = client.tool("talk", &json!({ "messages": 8, "ms": 60 }));
+        talk["params"]["_meta"] = json!({ "progressToken": 1 });
+        let mut stream = Events::of(client.post(&a, &talk).await);
+        let first = stream.message().await.expect("a message");
+        assert_eq!(progress(&first), Some(0.0), "{first}");
+        let cut = stream.last_id.clone().expect("events have ids");
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let mut stream = client.listen(back_at, Some(&cut)).await;
+        for number in 1..8 {
+            let message = stream.message().await.expect("a message");
+            assert_eq!(progress(&message), Some(f64::from(number)), "{message}");
+        }
+        assert_eq!(stream.answer().await, "said");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_nobody_will_answer_is_said_to_be_lost() {
     let backend = Backend::new();
@@ -90,6 +118,9 @@ async fn what_one_replica_says_reaches_the_stream_at_another() {
     let mut stream = client.listen(&a, Some(&last)).await;
     assert_eq!(stream.message().await.expect("it is told")["method"], "notifications/tools/list_changed");
     assert!(stream.is_silent().await, "what it had heard is not repeated");
+    client.call(&b, "notify", json!({})).await;
+    assert!(stream.message().await.is_some(), "and goes on from there");
+    assert!(stream.is_silent().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

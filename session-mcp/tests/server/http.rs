@@ -1,8 +1,9 @@
 //! What HTTP alone knows: who may ask, how much, for which session, and how a server ends.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use session_core::{Change, Mode, NewGrant, Owner, SessionKey, SessionName};
@@ -225,6 +226,24 @@ async fn a_client_that_leaves_during_the_handshake_leaves_no_session() {
     assert!(left.is_err_and(|error| error.is_timeout()), "the handshake takes longer");
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(server.sessions.session_count().await.expect("it runs"), 0);
+}
+
+#[tokio::test]
+async fn whether_a_server_is_ready_is_known_soon_and_asked_once() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let probe = async |path: &str| reqwest::get(server.url.replace("/mcp", path)).await.expect("an answer").status();
+    let before = store.asked();
+    for _ in 0..10 {
+        assert_eq!(probe("/healthz").await, StatusCode::OK);
+    }
+    assert_eq!(store.asked(), before, "to be alive asks for nothing");
+    store.silence(true);
+    let begun = Instant::now();
+    let probes = join_all((0..10).map(|_| probe("/readyz"))).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(probes.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "{probes:?}");
+    assert_eq!(store.asked() - before, 1, "those who ask together ask once");
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ fn answer(result: &Value) -> &Value {
     &result["structuredContent"]
 }
 
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {result}"))
+}
+
 fn handle(result: &Value) -> Value {
     answer(result)["session"].clone()
 }
@@ -93,17 +97,77 @@ async fn a_quick_call_asks_the_store_once_whatever_its_handle_is() {
         (handle(&modern.call("open_session", json!({})).await), handle(&modern.call("open_session", json!({})).await));
     answer(&modern.call("end_session", json!({ "session": ended })).await);
     let unknown = json!(SessionName::mint().expose());
-    for (tool, asked) in [("doze", 1), ("panic", 1), ("with_error_data", 1), ("get_state", 1), ("end_session", 1)] {
+    for tool in ["doze", "unwind", "with_error_data", "get_state", "set_state", "delete_state", "end_session"] {
         for handle in [&unknown, &ended, &live] {
             let before = store.asked();
-            modern.call(tool, json!({ "session": handle, "name": "word" })).await;
-            assert_eq!(store.asked() - before, asked, "{tool}");
+            modern.call(tool, json!({ "session": handle, "name": "word", "value": "here" })).await;
+            assert_eq!(store.asked() - before, 1, "{tool}");
         }
     }
     let legacy = Legacy::connect(&server).await;
     let before = store.asked();
     legacy.call("doze", json!({})).await;
     assert_eq!(store.asked() - before, 1, "to validate its session is to use it");
+}
+
+#[tokio::test]
+async fn a_change_that_depends_on_the_session_asks_the_store_for_it_once() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let (modern, legacy) = (Modern::of(&server), Legacy::connect(&server).await);
+    let live = handle(&modern.call("open_session", json!({})).await);
+    for counted in ["1", "2", "3"] {
+        let before = store.asked();
+        assert_eq!(text(&modern.call("count", json!({ "session": live })).await), counted);
+        assert_eq!(text(&legacy.call("count", json!({})).await), counted);
+        assert_eq!(store.asked() - before, 4, "each loads the session and changes it");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_asked_once_for_a_call() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let modern = Modern::of(&server);
+    let live = handle(&modern.call("open_session", json!({})).await);
+    store.take_away(true);
+    for tool in ["doze", "unwind", "with_error_data", "get_state", "set_state", "count", "end_session"] {
+        let before = store.asked();
+        let refused = modern.call(tool, json!({ "session": live, "name": "word", "value": "here" })).await;
+        assert_eq!(store.asked() - before, 1, "{tool}");
+        if tool != "unwind" {
+            assert_eq!(error(&refused), "unavailable", "{tool}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_foreseen_for_a_call_is_not_what_another_session_is() {
+    let store = Arc::new(Fragile::new());
+    let server = Server::over(store.clone(), &Config::default()).await;
+    let modern = Modern::of(&server);
+    let (one, other) =
+        (handle(&modern.call("open_session", json!({})).await), handle(&modern.call("open_session", json!({})).await));
+    modern.call("set_state", json!({ "session": one, "name": "word", "value": "one" })).await;
+    modern.call("set_state", json!({ "session": other, "name": "word", "value": "other" })).await;
+    let params = |sessions: &str| {
+        let meta = r#""_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {}
+        }"#;
+        format!(r#"{{ "name": "get_state", "arguments": {{ "name": "word", {sessions} }}, {meta} }}"#)
+    };
+    // Whichever of two it is that rmcp takes, it is the one that is answered about.
+    let escaped = other.as_str().expect("a text").replacen('s', "\\u0073", 1);
+    for sessions in [
+        format!(r#""session": {one}, "session": {other}"#),
+        format!(r#""session": {one}, "sess\u0069on": {other}"#),
+        format!(r#""session": "{escaped}""#),
+    ] {
+        let answer = modern.said("tools/call", "get_state", &params(&sessions)).await;
+        assert_eq!(self::answer(&answer["result"])["value"], "other", "{sessions}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use axum::http::{Method, Request, Response, StatusCode};
 use futures_util::StreamExt as _;
 use rmcp::model::CallToolRequestParams;
 use serde_json::{Value, json};
-use session_core::{Change, Lifetimes, SessionKey, SessionName};
-use session_mcp::{Config, Durability, Endpoint, SessionTools};
-use session_memory::MemoryStore;
+use session_core::{Change, Lifetimes, Limits, SessionKey, SessionName};
+use session_mcp::{Config, Durability, Endpoint, Principal, SessionTools};
+use session_memory::{MemoryConfig, MemoryStore};
 use tower::ServiceExt as _;
 
 use crate::common::{Probe, connection, manager};
@@ -85,7 +85,11 @@ async fn call(router: &Router, tool: &str, arguments: Value) -> Value {
 }
 
 async fn serve() -> (Router, Arc<session_core::SessionManager>) {
-    let sessions = manager(Arc::new(MemoryStore::default()), Lifetimes::default()).await;
+    serve_over(MemoryStore::default()).await
+}
+
+async fn serve_over(store: MemoryStore) -> (Router, Arc<session_core::SessionManager>) {
+    let sessions = manager(Arc::new(store), Lifetimes::default()).await;
     let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
     let endpoint = Endpoint::new(move || Probe::new(&tools), Arc::clone(&sessions), &Config::default()).expect("valid");
     (endpoint.router(), sessions)
@@ -138,6 +142,24 @@ async fn an_open_stream_keeps_its_session_and_no_other_from_idling_out() {
     drop(stream);
     tokio::time::sleep(Lifetimes::DEFAULT_IDLE + Duration::from_secs(1)).await;
     assert!(!listening.is_there().await, "the stream has gone, and with it what kept the session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_stream_does_not_keep_its_session_from_making_room_for_another() {
+    let limits = Limits { sessions_per_principal: 1, ..Limits::default() };
+    let (router, _sessions) = serve_over(MemoryStore::new(MemoryConfig { limits, ..MemoryConfig::default() })).await;
+    let alice = Principal::new("https://issuer.example", "alice").expect("it has both");
+    let router = router.layer(axum::Extension(alice));
+    let client = Client::connect(router.clone()).await;
+    let mut stream = client.listen().await.into_body().into_data_stream();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+    }
+    let newer = Client::connect(router).await;
+    assert!(newer.is_there().await);
+    let ended = async { while stream.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(11), ended).await.expect("it ends with its session");
+    assert!(!client.is_there().await);
 }
 
 #[tokio::test(start_paused = true)]

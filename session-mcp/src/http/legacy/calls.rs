@@ -8,6 +8,8 @@ use rmcp::model::RequestId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::http::trouble::Trouble;
+
 /// The calls of one session that run in this process, with the streams on which they are answered.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -29,16 +31,24 @@ struct Call {
 }
 
 impl Calls {
-    /// A call begins, and is over at the latest when what is returned is dropped. `None` if one of this id is running.
-    pub(super) fn begin(self: &Arc<Self>, id: RequestId) -> Option<Running> {
+    /// A call begins, and is over at the latest when what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// One of this id is running, or as many as may.
+    pub(super) fn begin(self: &Arc<Self>, id: RequestId) -> Result<Running, Trouble> {
         let mut running = self.running();
         if running.contains_key(&id) {
-            return None;
+            return Err(Trouble::REPEATED);
+        }
+        if running.len() >= MAX_CALLS {
+            return Err(Trouble::CALLS);
         }
         let call = Call::default();
         let number = Arc::clone(&call.number);
         running.insert(id.clone(), call);
-        Some(Running { calls: Arc::clone(self), id, number })
+        drop(running);
+        Ok(Running { calls: Arc::clone(self), id, number })
     }
 
     /// What is said on this stream is kept from now on, if it is that of a call.
@@ -111,6 +121,9 @@ impl Calls {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many calls of a session may run at once.
+const MAX_CALLS: usize = 256;
 
 /// How often others are told that a call is running: less than they wait for that.
 const TELL_EVERY: Duration = Duration::from_millis(900);

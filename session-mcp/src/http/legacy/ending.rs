@@ -8,7 +8,7 @@ use session_core::SessionManager;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::heartbeat::keep_in_use;
+use crate::heartbeat::keep_from_idling;
 
 use super::channel;
 use super::local::Local;
@@ -37,7 +37,7 @@ impl Ending {
         async move {
             let _place = place;
             tokio::select! {
-                () = keep_in_use(&sessions, &key) => Self::Session,
+                () = keep_from_idling(&sessions, &key) => Self::Session,
                 () = ended.cancelled() => Self::Session,
                 () = closing.cancelled() => Self::Process,
             }

@@ -7,13 +7,11 @@ use rmcp::model::{RequestId, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::{
     EventId, EventStore, EventStoreError, EventStream, ServerSseMessage,
 };
-use serde_json::value::to_raw_value;
 use session_core::{Feed, Position};
 
 use super::calls::Calls;
 use super::event_id::StreamId;
 use super::ledger::Ledger;
-use super::said::Told;
 
 /// The events of one session, as rmcp stores them.
 ///
@@ -49,10 +47,7 @@ impl EventStore for Events {
             Some(_) => {}
             None => self.calls.keep_stream(stream),
         }
-        let kept = match to_raw_value(&**message) {
-            Ok(message) => self.ledger.keep(&self.feed, &Told::Event { stream, message: &message }).await.ok(),
-            Err(_) => None,
-        };
+        let kept = self.ledger.keep_event(&self.feed, stream, message).await;
         if let Some(call) = answered(message) {
             self.calls.end(call);
         }

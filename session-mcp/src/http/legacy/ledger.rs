@@ -4,13 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rmcp::model::ServerJsonRpcMessage;
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use session_core::{Appended, Feed, Journal, StoreError};
 use tokio::time::Instant;
 
+use super::said::Told;
 use super::transport::Replica;
 
-/// The journal as the sessions of this process use it: one that is away delays nobody.
+/// The journal as the sessions of this process use it: one that is away delays what is said once a second at most, and
+/// each time no longer than its own deadline.
 ///
 /// What cannot be kept is said all the same, and cannot be said again later. After a failure, nothing is tried for a
 /// second.
@@ -23,7 +27,7 @@ struct Inner {
     begun: Instant,
     /// When to try again, in milliseconds since `begun`; 0 after a success. Written by whoever tries.
     try_again: AtomicU64,
-    /// How much could not be kept.
+    /// How many messages to clients could not be kept.
     unkept: AtomicU64,
 }
 
@@ -47,19 +51,32 @@ impl Ledger {
         self.now() < self.0.try_again.load(Ordering::Relaxed)
     }
 
-    /// How much could not be kept.
+    /// How many messages to clients could not be kept.
     pub(super) fn unkept(&self) -> u64 {
         self.0.unkept.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a message to a client, and counts it if that cannot be done.
+    pub(super) async fn keep_event(
+        &self,
+        feed: &Feed,
+        stream: &str,
+        message: &ServerJsonRpcMessage,
+    ) -> Result<Appended, Unkept> {
+        let kept = match to_raw_value(message) {
+            Ok(message) => self.keep(feed, &Told::Event { stream, message: &message }).await,
+            Err(_) => Err(Unkept::TooLarge),
+        };
+        if kept.is_err() {
+            self.0.unkept.fetch_add(1, Ordering::Relaxed);
+        }
+        kept
     }
 
     /// Keeps something that is said.
     pub(super) async fn keep(&self, feed: &Feed, said: &(impl Serialize + Sync)) -> Result<Appended, Unkept> {
         let bytes = serde_json::to_vec(said).map_err(|_| Unkept::TooLarge)?;
-        let kept = if self.is_away() { Err(Unkept::Away) } else { self.append(feed, &bytes).await };
-        if kept.is_err() {
-            self.0.unkept.fetch_add(1, Ordering::Relaxed);
-        }
-        kept
+        if self.is_away() { Err(Unkept::Away) } else { self.append(feed, &bytes).await }
     }
 
     async fn append(&self, feed: &Feed, bytes: &[u8]) -> Result<Appended, Unkept> {

@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::bracket::GRACE;
+
 use super::calls::Calls;
 use super::events::Events;
 use super::ledger::Ledger;
@@ -176,17 +178,12 @@ impl Local {
         Some(())
     }
 
-    /// Ends it here. Its record stays.
+    /// Ends it here: its streams and its calls are told, and the rest ends once these are answered. Its record stays.
     pub(super) fn close(&self) {
-        self.close_after(Duration::ZERO);
-    }
-
-    /// Ends its streams here, and the rest when its calls are answered, which may take so long.
-    fn close_after(&self, last_answers: Duration) {
         self.ended.cancel();
         let (rmcp, calls) = (self.rmcp.clone(), Arc::clone(&self.calls));
         tokio::spawn(async move {
-            let _ = timeout(last_answers, calls.none()).await;
+            let _ = timeout(LAST_ANSWERS, calls.none()).await;
             let _ = rmcp.close().await;
         });
     }
@@ -212,8 +209,9 @@ const MAX_STREAMS: usize = 16;
 /// How long a handler may take to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long calls of a session that has ended may take to be answered: one of them may be what ended it.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How long calls of a session that has ended may take to be answered: those that do not end by themselves are cut
+/// short, and one of them may be what ended it.
+const LAST_ANSWERS: Duration = GRACE.saturating_mul(2);
 
 /// The sessions that this process has open.
 #[derive(Debug)]
@@ -282,31 +280,26 @@ impl LocalSessions {
 
     /// Closes a session, if it is the one of this key: an id that somebody else names closes nothing.
     pub(super) fn close(&self, id: &SessionId, key: &SessionKey) {
-        self.close_if(id, Duration::ZERO, |local| local.key == *key);
+        self.close_if(id, |local| local.key == *key);
     }
 
     /// Closes this session and no later one of its id.
     pub(super) fn close_this(&self, this: &Arc<Local>) {
-        self.close_if(&this.id, Duration::ZERO, |local| Arc::ptr_eq(local, this));
-    }
-
-    /// Closes this session, but lets calls that run in it be answered.
-    pub(super) fn finish(&self, this: &Arc<Local>) {
-        self.close_if(&this.id, LAST_ANSWERS, |local| Arc::ptr_eq(local, this));
+        self.close_if(&this.id, |local| Arc::ptr_eq(local, this));
     }
 
     /// Closes the session of this id if its handler has ended.
     pub(super) fn close_ended(&self, id: &SessionId) {
-        self.close_if(id, Duration::ZERO, |local| local.ended.is_cancelled());
+        self.close_if(id, |local| local.ended.is_cancelled());
     }
 
-    fn close_if(&self, id: &SessionId, last_answers: Duration, is_meant: impl FnOnce(&Arc<Local>) -> bool) {
+    fn close_if(&self, id: &SessionId, is_meant: impl FnOnce(&Arc<Local>) -> bool) {
         let closed = {
             let mut open = self.open();
             if open.get(id).is_some_and(is_meant) { open.remove(id) } else { None }
         };
         if let Some(closed) = closed {
-            closed.close_after(last_answers);
+            closed.close();
         }
     }
 

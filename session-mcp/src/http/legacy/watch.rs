@@ -40,7 +40,9 @@ impl Watch {
         let mut follower = self.ledger.as_ref().map(|ledger| ledger.journal().follow(&feed));
         loop {
             let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return };
-            let due = local.due(open.handler_idle_timeout().clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY));
+            // Without a journal of its own, the manager rings nobody.
+            let look_every = if open.sessions().journal().is_some() { LOOK_EVERY } else { LOOK_UNRUNG_EVERY };
+            let due = local.due(open.handler_idle_timeout().clamp(LOOK_AT_MOST_EVERY, look_every));
             drop((local, open));
             let rung = async {
                 match &mut follower {
@@ -88,7 +90,7 @@ impl Watch {
         let (Some(local), Some(open)) = (self.local.upgrade(), self.open.upgrade()) else { return false };
         match open.sessions().store().peek(local.key()).await {
             Ok(None) => {
-                open.finish(&local);
+                open.close_this(&local);
                 false
             }
             // The session stays, and its handler is made again for its next request.
@@ -129,6 +131,9 @@ async fn hand_on(local: &Arc<Local>, ledger: &Ledger, heard: Heard) {
 
 /// How long a session whose record is gone stays open at most, should nobody say that it has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The same where it is known that nobody will.
+const LOOK_UNRUNG_EVERY: Duration = Duration::from_secs(10);
 
 /// How often one looks at most, however short a handler is kept.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);

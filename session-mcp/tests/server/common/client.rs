@@ -89,6 +89,14 @@ impl Modern {
         json(self.send(method, name, params).await).await
     }
 
+    /// The whole answer to a request with exactly these parameters.
+    pub(crate) async fn said(&self, method: &str, name: &str, params: &str) -> Value {
+        let message = format!(r#"{{ "jsonrpc": "2.0", "id": 1, "method": "{method}", "params": {params} }}"#);
+        let request = post(&self.url, &Value::Null).body(message).header("mcp-protocol-version", self.version);
+        let request = request.header("mcp-method", method).header("mcp-name", name);
+        json(request.send().await.expect("the server answers")).await
+    }
+
     pub(crate) async fn send(&self, method: &str, name: Option<&str>, mut params: Value) -> Response {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": self.version,

@@ -17,6 +17,7 @@ pub(crate) struct Fragile {
     away: AtomicBool,
     unreadable: AtomicBool,
     full: AtomicBool,
+    mute: AtomicBool,
     asked: AtomicUsize,
 }
 
@@ -27,6 +28,7 @@ impl Fragile {
             away: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
         }
     }
@@ -46,6 +48,11 @@ impl Fragile {
         self.full.store(full, Ordering::SeqCst);
     }
 
+    /// Lets it answer nothing any more, or answer again.
+    pub(crate) fn silence(&self, mute: bool) {
+        self.mute.store(mute, Ordering::SeqCst);
+    }
+
     /// How often it was asked for something so far.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -60,6 +67,9 @@ impl Fragile {
     async fn there(&self) -> Result<&MemoryStore, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        if self.mute.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(&self.store) }
     }
 }

@@ -98,6 +98,11 @@ impl Probe {
         panic!("a secret of {session:?}");
     }
 
+    #[tool(description = "Panics, and takes no time to show where")]
+    async fn unwind(&self, _session: Session) -> String {
+        std::panic::resume_unwind(Box::new("a secret"))
+    }
+
     #[tool(description = "Counts in the session")]
     async fn count(&self, session: Session) -> Result<String, SessionError> {
         session.update_with("count", |count: Option<u64>| count.unwrap_or(0) + 1).await.map(|count| count.to_string())

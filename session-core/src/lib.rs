@@ -4,6 +4,7 @@ mod digest;
 mod gate;
 
 mod change;
+mod changes;
 mod error;
 mod grant;
 mod limits;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::change::{Change, Edit};
+use crate::changes::Changes;
 use crate::error::{Error, StoreError};
 use crate::ext::{MAX_ATTEMPTS, SessionStoreExt as _};
 use crate::gate::{Gate, Pass};
@@ -56,6 +57,7 @@ pub struct SessionManager {
     grace: Duration,
     observer: Box<dyn Observer>,
     journal: Option<Arc<dyn Journal>>,
+    changes: Changes,
     gate: Gate,
 }
 
@@ -67,7 +69,7 @@ impl SessionManager {
     pub fn new(store: Arc<dyn SessionStore>, timer: Arc<dyn Timer>) -> Self {
         let (lifetimes, grace) = (Lifetimes::default(), Self::DEFAULT_GRACE);
         let observer = Box::new(|_: &Event| {});
-        Self { store, timer, lifetimes, grace, observer, journal: None, gate: Gate::closed() }
+        Self { store, timer, lifetimes, grace, observer, journal: None, changes: Changes::new(), gate: Gate::closed() }
     }
 
     /// Gives the sessions opened from now on these lifetimes.
@@ -178,8 +180,10 @@ impl SessionManager {
         let name = SessionName::mint();
         let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
         let Created { session, gone } = self.inner().create(new).await?;
+        let mut is_there = true;
         for gone in &gone {
-            self.forget(&owner, Subject::One(gone.locator)).await;
+            // Each would wait for a journal that is away as long as the one before.
+            is_there = is_there && self.forget(&owner, Subject::One(gone.locator)).await;
             self.report(owner, Subject::One(gone.locator), gone.expired.map_or(Reason::Evicted, Reason::Expired));
         }
         self.report(owner, Subject::One(name.locator()), Reason::Created);
@@ -205,6 +209,14 @@ impl SessionManager {
         Ok(self.inner().touch(key).await?.ok_or(StoreError::NotFound)?)
     }
 
+    /// A number that has moved once a change of a session that was made through this manager is known to its maker, and
+    /// may move without one. Whoever loads a session when it was this, and finds it the same later, missed no change that
+    /// anybody in this process could tell them of. Asks no store.
+    #[must_use]
+    pub fn changes(&self, key: &SessionKey) -> u64 {
+        self.changes.of(key.locator())
+    }
+
     /// Changes a session.
     ///
     /// Raises [`Reason::Promoted`] if the change adds grants and [`Reason::Revoked`] if it takes grants away, each once
@@ -217,7 +229,9 @@ impl SessionManager {
     pub async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, Error> {
         let _pass = self.enter()?;
         let reasons = Reason::of_change(&change);
-        let updated = self.inner().update(key, change).await?;
+        let updated = self.inner().update(key, change).await;
+        self.changes.note(key.locator());
+        let updated = updated?;
         self.report_each(key, reasons).await;
         Ok(updated)
     }
@@ -250,7 +264,9 @@ impl SessionManager {
     /// As [`SessionStore::delete`].
     pub async fn end(&self, key: &SessionKey) -> Result<bool, Error> {
         let _pass = self.enter()?;
-        let ended = self.inner().delete(key).await?;
+        let ended = self.inner().delete(key).await;
+        self.changes.note(key.locator());
+        let ended = ended?;
         if ended {
             self.forget(&key.owner(), Subject::One(key.locator())).await;
             self.report(key.owner(), Subject::One(key.locator()), Reason::Ended);
@@ -276,7 +292,9 @@ impl SessionManager {
     /// As [`SessionStore::end_all`].
     pub async fn end_all(&self, owner: &Owner) -> Result<u64, Error> {
         let _pass = self.enter()?;
-        let sessions = self.inner().end_all(owner).await?;
+        let sessions = self.inner().end_all(owner).await;
+        self.changes.note_all();
+        let sessions = sessions?;
         if sessions > 0 {
             self.forget(owner, Subject::All { sessions }).await;
             self.report(*owner, Subject::All { sessions }, Reason::Ended);
@@ -411,7 +429,9 @@ impl SessionManager {
                 None => self.inner().peek(key).await?.ok_or(StoreError::NotFound)?,
             };
             let (wanted, answer) = change(&session)?;
-            match self.inner().update(key, wanted.if_version(session.version)).await {
+            let updated = self.inner().update(key, wanted.if_version(session.version)).await;
+            self.changes.note(key.locator());
+            match updated {
                 Ok(updated) => return Ok((updated, answer)),
                 Err(StoreError::Conflict) => self.timer.sleep(pause_after(attempt)).await,
                 Err(error) => return Err(error.into()),
@@ -420,13 +440,15 @@ impl SessionManager {
         Err(StoreError::Conflict.into())
     }
 
-    /// Lets the journal forget sessions that have ended. It forgets by itself what it is not told of here, later.
-    async fn forget(&self, owner: &Owner, subject: Subject) {
-        if let Some(journal) = &self.journal
-            && let Err(error) = journal.forget(owner, &subject).await
-        {
+    /// Lets the journal forget sessions that have ended. It forgets by itself what it is not told of here, later. `false`
+    /// if it could not be told.
+    async fn forget(&self, owner: &Owner, subject: Subject) -> bool {
+        let Some(journal) = &self.journal else { return true };
+        let told = journal.forget(owner, &subject).await;
+        if let Err(error) = &told {
             tracing::debug!(%error, "the journal was not told of a session's end");
         }
+        told.is_ok()
     }
 
     pub(crate) fn report(&self, owner: Owner, subject: Subject, reason: Reason) {

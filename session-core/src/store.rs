@@ -143,9 +143,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
 
     /// Whether sessions are kept in this very process, so that asking for one is nothing to be waited for. A hint, which
     /// changes no answer: of a store that is elsewhere, callers ask what they can foresee before they begin anything.
-    fn is_local(&self) -> bool {
-        false
-    }
+    fn is_local(&self) -> bool;
 }
 
 /// How a load is meant.

@@ -8,22 +8,25 @@ use rmcp::model::Extensions;
 use session_core::{Error, Session as Snapshot, SessionKey};
 use tokio::time::Instant;
 
+use crate::session::Loaded;
+
 /// A session, or why there is none, as it was loaded for a request before the call in it began. The call takes it for its
 /// first look, so that the store is not asked twice.
 #[derive(Clone, Debug)]
-pub(crate) struct Ahead(Arc<Loaded>);
+pub(crate) struct Ahead(Arc<ForRequest>);
 
 #[derive(Debug)]
-struct Loaded {
+struct ForRequest {
     key: SessionKey,
     at: Instant,
-    answer: Mutex<Option<Result<Snapshot, Error>>>,
+    loaded: Mutex<Option<Loaded>>,
 }
 
 impl Ahead {
-    /// What the store answered just now.
-    pub(crate) fn new(key: SessionKey, answer: Result<Snapshot, Error>) -> Self {
-        Self(Arc::new(Loaded { key, at: Instant::now(), answer: Mutex::new(Some(answer)) }))
+    /// What the store answered just now, which was asked when the manager had counted so many
+    /// [changes](session_core::SessionManager::changes).
+    pub(crate) fn new(key: SessionKey, changes: u64, answer: Result<Snapshot, Error>) -> Self {
+        Self(Arc::new(ForRequest { key, at: Instant::now(), loaded: Mutex::new(Some((answer, changes))) }))
     }
 
     /// What was loaded for the request that a message came with.
@@ -32,9 +35,9 @@ impl Ahead {
     }
 
     /// Takes it, if it is about the session of this key, and still fresh. That can be done once.
-    pub(crate) fn take(&self, key: &SessionKey) -> Option<Result<Snapshot, Error>> {
-        let answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        answer.filter(|_| self.0.key == *key && self.0.at.elapsed() < FRESH)
+    pub(crate) fn take(&self, key: &SessionKey) -> Option<Loaded> {
+        let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        loaded.filter(|_| self.0.key == *key && self.0.at.elapsed() < FRESH)
     }
 }
 

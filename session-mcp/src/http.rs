@@ -121,6 +121,7 @@ impl Endpoint {
             journal,
             is_required: config.require_resumability,
             after: config.journal.after,
+            keep: config.journal.keep,
             handler_idle_timeout: config.handler_idle_timeout,
         };
         let legacy =

@@ -46,34 +46,51 @@ use crate::source::Source;
 #[derive(Clone)]
 pub struct Session(Arc<Call>);
 
+/// What the store answered, and how many [changes](SessionManager::changes) the manager had counted before it was asked.
+pub(crate) type Loaded = (Result<Snapshot, Error>, u64);
+
 struct Call {
     sessions: Arc<SessionManager>,
     owner: Owner,
     found: Result<Found, Unresolved>,
     key: Result<SessionKey, Unresolved>,
     /// What was loaded ahead of the call, until it is used for the first time or the call waits for something.
-    loaded: Mutex<Option<Result<Snapshot, Error>>>,
+    loaded: Mutex<Option<Loaded>>,
     /// Set where the session is taken as a parameter.
     is_taken: AtomicBool,
     /// Set by what uses the session, and by what finds out that it cannot be used.
     is_used: AtomicBool,
+    /// Whether the store did not answer when it was asked last.
+    is_away: AtomicBool,
 }
+
+/// How long an answer waits for its call to be counted as a use.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         // An `Mcp-Session-Id` is validated by loading its session.
         let is_used = found.as_ref().is_ok_and(|found| found.source() == Source::HttpSession).into();
         let key = found.as_ref().map(|found| found.key(owner)).map_err(|unresolved| *unresolved);
-        Self(Arc::new(Call { sessions, owner, found, key, loaded: Mutex::default(), is_taken: false.into(), is_used }))
+        Self(Arc::new(Call {
+            sessions,
+            owner,
+            found,
+            key,
+            loaded: Mutex::default(),
+            is_taken: false.into(),
+            is_used,
+            is_away: false.into(),
+        }))
     }
 
     /// The same, with what was loaded for it ahead of the call, if anything was.
     #[cfg(feature = "http")]
     pub(crate) fn with(self, ahead: Option<&Ahead>) -> Self {
         if let (Some(ahead), Ok(key)) = (ahead, &self.0.key)
-            && let Some(answer) = ahead.take(key)
+            && let Some(loaded) = ahead.take(key)
         {
-            *self.loaded() = Some(answer);
+            *self.loaded() = Some(loaded);
             self.0.is_used.store(true, Ordering::Relaxed);
         }
         self
@@ -146,8 +163,7 @@ impl Session {
     ///
     /// As [`key`](Self::key); [`SessionError::NotFound`]; that the store is away.
     pub async fn load(&self) -> Result<Snapshot, SessionError> {
-        let loaded = self.loaded().take();
-        let answer = match loaded {
+        let answer = match self.take_loaded() {
             Some(answer) => answer,
             None => self.0.sessions.load(&self.key()?).await,
         };
@@ -423,19 +439,19 @@ impl Session {
     }
 
     /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that to
-    /// matter.
+    /// matter. The answer does not wait long for a store that is slow, and not at all for one that was just found away.
     pub(crate) async fn leave(&self, after: Duration) {
         if let Ok(key) = &self.0.key
             && (after >= soon(&self.0.sessions) || !self.0.is_used.load(Ordering::Relaxed))
+            && !self.0.is_away.load(Ordering::Relaxed)
         {
-            let _ = self.0.sessions.load(key).await;
+            let _ = tokio::time::timeout(PATIENCE, self.0.sessions.load(key)).await;
         }
     }
 
     /// Makes a change that does not depend on what the session is.
     async fn apply<T>(&self, change: impl Future<Output = Result<T, Error>> + Send) -> Result<T, SessionError> {
-        let loaded = self.loaded().take();
-        let answer = match loaded {
+        let answer = match self.take_loaded() {
             // Nothing will have come of it since.
             Some(Err(error)) => Err(error),
             Some(Ok(_)) | None => change.await,
@@ -449,8 +465,7 @@ impl Session {
         F: Future<Output = Result<T, Error>> + Send,
     {
         let key = self.0.key.as_ref().map_err(|unresolved| *unresolved)?;
-        let loaded = self.loaded().take();
-        let answer = match loaded {
+        let answer = match self.take_loaded() {
             Some(Ok(session)) => change(Target::loaded(key, session)).await,
             Some(Err(error)) => Err(error),
             None => change(key.into()).await,
@@ -467,6 +482,8 @@ impl Session {
         {
             self.0.is_used.store(true, Ordering::Relaxed);
         }
+        let is_away = matches!(answer, Err(Error::Store(StoreError::Unavailable { .. })));
+        self.0.is_away.store(is_away, Ordering::Relaxed);
         match answer {
             Err(Error::Store(StoreError::NotFound)) if self.0.owner != Owner::Anonymous => {
                 match self.0.sessions.why_absent(&self.key()?).await {
@@ -479,7 +496,15 @@ impl Session {
         }
     }
 
-    fn loaded(&self) -> MutexGuard<'_, Option<Result<Snapshot, Error>>> {
+    /// What was loaded ahead of the call, unless the session may have changed since: somebody can have told the call, by a
+    /// lock that it did not have to wait for.
+    fn take_loaded(&self) -> Option<Result<Snapshot, Error>> {
+        let (answer, changes) = self.loaded().take()?;
+        let key = self.0.key.as_ref().ok()?;
+        (self.0.sessions.changes(key) == changes).then_some(answer)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Option<Loaded>> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

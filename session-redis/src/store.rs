@@ -132,4 +132,8 @@ impl SessionStore for RedisStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.0.ping(self.0.client.deadline()).await
     }
+
+    fn is_local(&self) -> bool {
+        false
+    }
 }

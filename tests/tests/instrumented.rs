@@ -233,6 +233,10 @@ impl SessionStore for Away {
     async fn ping(&self) -> Result<(), StoreError> {
         away()
     }
+
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// Writes down every field of every span and event.

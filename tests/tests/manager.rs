@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use session_core::{
     Change, Created, Error, Expired, Lifetimes, Listing, Load, NewSession, Owner, Page, Placed, Session, SessionKey,
-    SessionManager, SessionStore, StateValue, StoreError, Text, Updated,
+    SessionManager, SessionStore, StateValue, StoreError, Target, Text, Updated,
 };
 use session_mcp::TokioTimer;
 use session_memory::MemoryStore;
@@ -95,6 +95,21 @@ async fn a_counter_of_many_tasks_counts_every_increment() {
         task.await.expect("no task panics");
     }
     assert_eq!(manager.get(&key, "counter").await.expect("the session is live"), Some(TASKS * INCREMENTS));
+}
+
+#[tokio::test]
+async fn a_change_that_begins_from_what_was_loaded_loses_nothing_that_was_written_since() {
+    let manager = manager().await;
+    let key = open(&manager).await;
+    let one_more = |counter: Option<u32>| counter.unwrap_or(0) + 1;
+    let loaded = manager.load(&key).await.expect("the session is live");
+    for counted in 1..=2 {
+        let target = Target::loaded(&key, loaded.clone());
+        assert_eq!(manager.update_with(target, "counter", one_more).await.expect("a turn comes"), counted);
+    }
+    assert!(manager.end(&key).await.expect("the store is there"));
+    let ended = manager.update_with(Target::loaded(&key, loaded), "counter", one_more).await;
+    assert!(matches!(ended, Err(Error::Store(StoreError::NotFound))), "{ended:?}");
 }
 
 #[tokio::test]
@@ -196,6 +211,10 @@ impl SessionStore for SlowToAnswer {
         self.asked.notify_one();
         self.answer.notified().await;
         Ok(())
+    }
+
+    fn is_local(&self) -> bool {
+        false
     }
 }
 

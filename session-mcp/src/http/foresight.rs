@@ -35,8 +35,9 @@ impl Foresight {
         }
         let Some(name) = named(body) else { return };
         let key = SessionKey::by_name(owner_of_request(&request.extensions), &name);
+        let changes = sessions.changes(&key);
         let answer = sessions.load(&key).await;
-        request.extensions.insert(Ahead::new(key, answer));
+        request.extensions.insert(Ahead::new(key, changes, answer));
     }
 }
 

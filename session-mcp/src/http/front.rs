@@ -89,14 +89,16 @@ impl<H: ServerHandler> Front<H> {
         caller
     }
 
-    /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known.
+    /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known. Of a stream that cannot be resumed
+    /// it says no more than that nothing is on it.
     fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        let is_stream = request.method() == Method::GET;
         // A future of some kilobytes, which those around it would copy from one to the next.
         let handling = Box::pin(self.rmcp.handle(request));
-        async {
+        async move {
             let (response, trouble) = Trouble::watch(handling).await;
             match trouble {
-                Some(trouble) if response.status().is_server_error() => trouble.response(),
+                Some(trouble) if is_stream || response.status().is_server_error() => trouble.response(),
                 _ => response.map(Body::new),
             }
         }

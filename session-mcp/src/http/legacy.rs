@@ -52,7 +52,7 @@ use self::ledger::Ledger;
 use self::local::{Local, LocalSessions};
 use self::naming::Naming;
 use self::relay::deliver;
-use self::replay::Replay;
+use self::replay::{Listener, Replay};
 use self::restore::Restorer;
 use self::said::Told;
 use self::transport::SessionTransport;
@@ -74,6 +74,8 @@ pub(super) struct LegacySessions {
     requires_journal: bool,
     /// How long a call takes at most that is not kept.
     kept_after: Duration,
+    /// How long what is kept is there at most.
+    keep: Duration,
     /// Whoever drains waits for these calls.
     calls: TaskTracker,
     /// Cancelled when streams are to end, so that their clients come back elsewhere.
@@ -88,6 +90,8 @@ pub(super) struct Keeping {
     pub(super) is_required: bool,
     /// How long a call takes at most that is not kept.
     pub(super) after: Duration,
+    /// How long an entry is there at most.
+    pub(super) keep: Duration,
     /// How long a handler is that nobody uses.
     pub(super) handler_idle_timeout: Duration,
 }
@@ -107,11 +111,11 @@ impl LegacySessions {
         H: ServerHandler,
         F: Fn() -> io::Result<H> + Clone + Send + Sync + 'static,
     {
-        let Keeping { journal, is_required, after, handler_idle_timeout } = keeping;
+        let Keeping { journal, is_required, after, keep, handler_idle_timeout } = keeping;
         let kept_after = if is_required { Duration::ZERO } else { after };
         let open = Arc::new(LocalSessions::new(Arc::clone(&sessions), journal, handler_idle_timeout));
         let restorer = Restorer::new(Arc::clone(&open), factory, config);
-        Self { open, restorer, sessions, requires_journal: is_required, kept_after, calls, closing }
+        Self { open, restorer, sessions, requires_journal: is_required, kept_after, keep, calls, closing }
     }
 
     /// Whether a session of this id is open here, whosever it is.
@@ -137,6 +141,15 @@ impl LegacySessions {
         }
     }
 
+    /// Lets a request in, for the session that was loaded when so many changes were counted.
+    fn let_in(&self, local: Arc<Local>, changes: u64, session: Session) {
+        local.is_used();
+        local.may_expire_in(session.expires_in());
+        let age = session.loaded_at().since(session.created_at);
+        let ahead = Some(Ahead::new(*local.key(), changes, Ok(session)));
+        Caller::has_validated(Validated { local, ahead, age });
+    }
+
     /// The open session of this id, which was asked for before, and what was loaded then.
     fn validated(&self, id: &SessionId) -> Result<Validated, LegacyError> {
         // It may have been closed meanwhile.
@@ -144,7 +157,7 @@ impl LegacySessions {
             return Ok(validated);
         }
         let local = caller_key(id).and_then(|key| self.open.get(id, &key)).ok_or(Trouble::UNRESTORED)?;
-        Ok(Validated { local, ahead: None })
+        Ok(Validated { local, ahead: None, age: Duration::MAX })
     }
 
     /// The open session of this id, which was asked for before.
@@ -185,8 +198,12 @@ impl LegacySessions {
     }
 
     /// Completes when a stream of this session's has to end.
-    fn ending(&self, local: &Local) -> Result<impl Future<Output = Ending> + Send + use<>, LegacyError> {
-        let place = local.place().ok_or(Trouble::STREAMS)?;
+    fn ending(
+        &self,
+        local: &Local,
+        is_common: bool,
+    ) -> Result<impl Future<Output = Ending> + Send + use<>, LegacyError> {
+        let place = local.place(is_common).ok_or(Trouble::STREAMS)?;
         Ok(Ending::of(local, place, &self.sessions, &self.closing))
     }
 
@@ -207,6 +224,8 @@ pub(super) struct Validated {
     local: Arc<Local>,
     /// What was loaded to let it in.
     ahead: Option<Ahead>,
+    /// How long the session has been there.
+    age: Duration,
 }
 
 /// The key of an `Mcp-Session-Id`, for whoever sent the request that is being answered.
@@ -228,7 +247,7 @@ impl RmcpSessions for LegacySessions {
             return Err(LegacyError);
         };
         local.may_expire_in(opened.session.expires_in());
-        self.open.add(local);
+        self.open.add(local, Position::START);
         Ok((id, transport))
     }
 
@@ -262,11 +281,10 @@ impl RmcpSessions for LegacySessions {
     /// Restores the session if it is not open here.
     async fn has_session(&self, id: &SessionId) -> Result<bool, LegacyError> {
         let Some(key) = caller_key(id) else { return Ok(false) };
+        let changes = self.sessions.changes(&key);
         let Some(session) = self.load(id, &key).await? else { return Ok(false) };
         if let Some(local) = self.open.get(id, &key) {
-            local.is_used();
-            local.may_expire_in(session.expires_in());
-            Caller::has_validated(Validated { local, ahead: Some(Ahead::new(key, Ok(session))) });
+            self.let_in(local, changes, session);
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };
@@ -275,7 +293,12 @@ impl RmcpSessions for LegacySessions {
             && Box::pin(self.restorer.restore(id, key, greeting, parts)).await
         {
             // It may have ended meanwhile.
-            return Ok(self.load(id, &key).await?.is_some());
+            let changes = self.sessions.changes(&key);
+            let Some(session) = self.load(id, &key).await? else { return Ok(false) };
+            if let Some(local) = self.open.get(id, &key) {
+                self.let_in(local, changes, session);
+            }
+            return Ok(true);
         }
         Err(Trouble::UNRESTORED.into())
     }
@@ -297,7 +320,7 @@ impl RmcpSessions for LegacySessions {
         mut message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         // rmcp asks `has_session` first, so this name is validated.
-        let Validated { local, ahead } = self.validated(id)?;
+        let Validated { local, ahead, .. } = self.validated(id)?;
         message.insert_extension(ValidatedSession { key: *local.key(), ended: local.ended().clone() });
         if let Some(ahead) = ahead {
             message.insert_extension(ahead);
@@ -320,14 +343,14 @@ impl RmcpSessions for LegacySessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
-        let local = self.local(id)?;
-        let ending = self.ending(&local)?;
+        let Validated { local, age, .. } = self.validated(id)?;
+        let ending = self.ending(&local, true)?;
         let Some(ledger) = self.open.ledger() else {
             let events = local.listen(None).await.ok_or(LegacyError)?;
             return Ok(Either::Left(until(ending, events)));
         };
         let (replay, events) = Replay::new(ledger, *local.key().id(), StreamId::common(), Position::START);
-        tokio::spawn(replay.listen(true, ending));
+        tokio::spawn(replay.listen(Listener::New { may_be_first: age < self.keep }, ending));
         Ok(Either::Right(channel(events)))
     }
 
@@ -338,8 +361,8 @@ impl RmcpSessions for LegacySessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         let local = self.local(id)?;
-        let ending = self.ending(&local)?;
         let Some(ledger) = self.open.ledger() else {
+            let ending = self.ending(&local, true)?;
             let events = local.listen(Some(&last_event_id)).await.ok_or(LegacyError)?;
             return Ok(Either::Left(until(ending, events)));
         };
@@ -348,9 +371,10 @@ impl RmcpSessions for LegacySessions {
             return Err(LegacyError);
         };
         let is_common = stream.is_common();
+        let ending = self.ending(&local, is_common)?;
         let (replay, events) = Replay::new(ledger, session, stream, at);
         if is_common {
-            tokio::spawn(replay.listen(false, ending));
+            tokio::spawn(replay.listen(Listener::Back, ending));
         } else {
             tokio::spawn(replay.finish(Arc::clone(local.calls()), ending));
         }

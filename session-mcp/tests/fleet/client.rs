@@ -78,18 +78,15 @@ impl Client {
 
     /// Opens a stream for what concerns no call, behind an event if one is named.
     pub(crate) async fn listen(&self, at: &Replica, after: Option<&str>) -> Events {
-        let mut request = self.prepare(Method::GET, at).header("accept", "text/event-stream");
-        if let Some(after) = after {
-            request = request.header("last-event-id", after);
-        }
-        let answer = request.send().await.expect("the replica answers");
+        let answer = self.get(at, after).await;
         assert_eq!(answer.status(), StatusCode::OK);
         Events::of(answer)
     }
 
-    /// Asks for a stream, which may be refused.
-    pub(crate) async fn get(&self, at: &Replica) -> Response {
+    /// Asks for such a stream, which may be refused.
+    pub(crate) async fn get(&self, at: &Replica, after: Option<&str>) -> Response {
         let request = self.prepare(Method::GET, at).header("accept", "text/event-stream");
+        let request = after.into_iter().fold(request, |request, after| request.header("last-event-id", after));
         request.send().await.expect("the replica answers")
     }
 

@@ -29,9 +29,11 @@ async fn a_session_has_a_limit_of_streams() {
     let backend = Backend::new();
     let a = backend.replica().await;
     let client = Client::connect(&a).await;
-    let mut streams = Vec::new();
+    let mut first = client.listen(&a, None).await;
+    let common = first.next().await.expect("an event to come back to").id.expect("it can be named");
+    let mut streams = vec![];
     let refused = loop {
-        let answer = client.get(&a).await;
+        let answer = client.get(&a, None).await;
         if answer.status() != StatusCode::OK {
             break answer;
         }
@@ -39,7 +41,13 @@ async fn a_session_has_a_limit_of_streams() {
         assert!(streams.len() < 100, "there is a limit");
     };
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let refused = client.get(&a, Some(&common)).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "also to who comes back");
     assert_eq!(client.call(&a, "count", json!({})).await, "1", "calls go on");
+    let mut call = Events::of(client.post(&a, &client.tool("slow", &json!({ "ms": 300 }))).await);
+    let cut = call.next().await.expect("an event to come back to").id.expect("it can be named");
+    drop(call);
+    assert_eq!(client.listen(&a, Some(&cut)).await.answer().await, "2", "and are resumed");
     let other = Client::connect(&a).await;
     assert!(other.listen(&a, None).await.next().await.is_some(), "and so do other sessions");
     drop(streams);

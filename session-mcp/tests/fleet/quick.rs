@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 use session_core::Operation;
@@ -102,4 +103,16 @@ async fn a_call_sees_what_changed_while_it_waited_and_what_it_changed_itself() {
     a.sessions.set(&client.key(), "count", &9).await.expect("it is live");
     let answer = late.await.expect("no panic").expect("the replica answers");
     assert_eq!(Events::of(answer).answer().await, "9");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_take_turns_see_what_the_one_before_them_wrote() {
+    let backend = Backend::new();
+    let a = backend.replica().await;
+    let client = Client::connect(&a).await;
+    for round in 1..=8 {
+        let counts = join_all((0..16).map(|_| client.call(&a, "turn", json!({})))).await;
+        let last = counts.iter().map(|count| count.parse::<u32>().expect("a number")).max();
+        assert_eq!(last, Some(16 * round), "{counts:?}");
+    }
 }

@@ -41,6 +41,23 @@ async fn a_call_is_cancelled_wherever_it_runs() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_cancelled_before_a_replica_took_the_session_over_cancels_nothing_there() {
+    let backend = Backend::new();
+    let (a, b) = (backend.replica().await, backend.replica().await);
+    let client = Client::connect(&a).await;
+    let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 4711 } });
+    assert_eq!(client.post(&a, &cancelled).await.status(), StatusCode::ACCEPTED);
+    let mut call = client.tool("wait", &json!({}));
+    call["id"] = json!(4711);
+    let _stream = client.post(&b, &call).await;
+    until("it runs", || running(&b) == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(running(&b), 1, "an earlier call was meant");
+    client.post(&a, &cancelled).await;
+    until("it ends", || running(&b) == 0).await;
+}
+
 /// The question that a call asks, and its stream.
 async fn asked(client: &Client, at: &Replica) -> (Value, Events) {
     let mut stream = Events::of(client.post(at, &client.tool("ask", &json!({}))).await);

@@ -24,6 +24,7 @@ pub(crate) struct Site {
     /// How many calls of `wait` are running in this replica.
     pub(crate) waiting: Arc<AtomicUsize>,
     pub(crate) mood: Arc<Mutex<Mood>>,
+    turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How a handler takes the news of a client.
@@ -70,7 +71,8 @@ impl Drop for Waiting {
 #[tool_router]
 impl Site {
     pub(crate) fn new(tools: &SessionTools) -> Self {
-        Self { tools: Arc::new(tools.mount(Self::tool_router())), waiting: Arc::default(), mood: Arc::default() }
+        let tools = Arc::new(tools.mount(Self::tool_router()));
+        Self { tools, waiting: Arc::default(), mood: Arc::default(), turns: Arc::default() }
     }
 
     #[tool(description = "Counts in the session")]
@@ -97,6 +99,14 @@ impl Site {
     async fn begin(&self, session: Session, Parameters(time): Parameters<Time>) -> Result<String, SessionError> {
         session.set("count", &time.ms).await?;
         Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
+    }
+
+    #[tool(description = "Counts in the session, where calls take turns")]
+    async fn turn(&self, session: Session) -> Result<String, SessionError> {
+        let _turn = self.turns.lock().await;
+        let count = session.get::<u64>("count").await?.unwrap_or(0) + 1;
+        session.set("count", &count).await?;
+        Ok(count.to_string())
     }
 
     #[tool(description = "Says much")]

@@ -1,8 +1,11 @@
 //! What a client missed is told by whichever replica it comes back to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use session_mcp::{Config, JournalConfig};
+use session_memory::MemoryJournal;
 
 use crate::client::{Client, Events};
 use crate::fleet::{Backend, Replica};
@@ -133,6 +136,24 @@ async fn what_was_said_before_anybody_listened_is_told_to_the_first_who_does() {
     assert!(first.message().await.is_some());
     let mut second = client.listen(&a, None).await;
     assert!(second.is_silent().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_opens_a_stream_when_nothing_tells_of_an_earlier_one_any_more_hears_nothing_again() {
+    let keep = Duration::from_secs(1);
+    let journal = JournalConfig { keep, ..JournalConfig::default() };
+    let config = Config { journal, ..Config::default() };
+    let backend = Backend::new().with_journal(Arc::new(MemoryJournal::new((&config.journal).into())));
+    let (a, b) = (backend.configured(config.clone()).await, backend.configured(config).await);
+    let client = Client::connect(&a).await;
+    let mut first = client.listen(&a, None).await;
+    assert!(first.next().await.is_some());
+    tokio::time::sleep(keep * 9 / 10).await;
+    client.call(&a, "notify", json!({})).await;
+    assert!(first.message().await.is_some());
+    drop(first);
+    tokio::time::sleep(keep * 2 / 5).await;
+    assert!(client.listen(&b, None).await.is_silent().await, "it was told before");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -236,6 +236,10 @@ impl SessionStore for Bare {
         Ok(())
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     async fn list(&self, _: &Owner, _: Page) -> Result<Listing, StoreError> {
         unreachable!("a map has no lists")
     }
@@ -299,6 +303,10 @@ impl SessionStore for Moka {
 
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 
     async fn list(&self, _: &Owner, _: Page) -> Result<Listing, StoreError> {

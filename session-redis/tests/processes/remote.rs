@@ -185,4 +185,8 @@ impl SessionStore for Remote {
         answered!(self.ask(Question::Ping).await, Pong);
         Ok(())
     }
+
+    fn is_local(&self) -> bool {
+        false
+    }
 }

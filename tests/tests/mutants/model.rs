@@ -484,6 +484,10 @@ impl SessionStore for ModelStore {
         }
         Ok(())
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }
 
 /// How many bytes of state a change writes.

@@ -61,4 +61,8 @@ impl SessionStore for Unhurried {
     async fn ping(&self) -> Result<(), StoreError> {
         Self::between(self.0.ping()).await
     }
+
+    fn is_local(&self) -> bool {
+        self.0.is_local()
+    }
 }

@@ -1,6 +1,7 @@
 //! The calls of one session that run in this process.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::http::trouble::Trouble;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     running: Mutex<HashMap<RequestId, Call>>,
+    /// Set while `running` is locked, after which no call begins.
+    is_closed: AtomicBool,
     /// Told when a call is over.
     over: Notify,
 }
@@ -35,11 +38,14 @@ impl Calls {
     ///
     /// # Errors
     ///
-    /// One of this id is running, or as many as may.
+    /// One of this id is running, or as many as may, or none begins any more.
     pub(super) fn begin(self: &Arc<Self>, id: RequestId) -> Result<Running, Trouble> {
         let mut running = self.running();
         if running.contains_key(&id) {
             return Err(Trouble::REPEATED);
+        }
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Trouble::UNRESTORED);
         }
         if running.len() >= MAX_CALLS {
             return Err(Trouble::CALLS);
@@ -49,6 +55,22 @@ impl Calls {
         running.insert(id.clone(), call);
         drop(running);
         Ok(Running { calls: Arc::clone(self), id, number })
+    }
+
+    /// No call begins from now on.
+    pub(super) fn close(&self) {
+        let _running = self.running();
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// The same, if no call is running. Whether it was so.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let running = self.running();
+        let is_empty = running.is_empty();
+        if is_empty {
+            self.is_closed.store(true, Ordering::Relaxed);
+        }
+        is_empty
     }
 
     /// What is said on this stream is kept from now on, if it is that of a call.
@@ -123,7 +145,7 @@ impl Calls {
 }
 
 /// How many calls of a session may run at once.
-const MAX_CALLS: usize = 256;
+pub(super) const MAX_CALLS: usize = 256;
 
 /// How often others are told that a call is running: less than they wait for that.
 const TELL_EVERY: Duration = Duration::from_millis(900);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rmcp::model::ServerJsonRpcMessage;
 use serde::Serialize;
@@ -16,44 +16,54 @@ use super::transport::Replica;
 /// The journal as the sessions of this process use it: one that is away delays what is said once a second at most, and
 /// each time no longer than its own deadline.
 ///
-/// What cannot be kept is said all the same, and cannot be said again later. After a failure, nothing is tried for a
-/// second.
+/// What cannot be kept is said all the same, and cannot be said again later. After a failure, nothing more of the same
+/// session is tried for a second: others may be kept elsewhere.
 #[derive(Clone)]
-pub(super) struct Ledger(Arc<Inner>);
+pub(super) struct Ledger {
+    shared: Arc<Inner>,
+    /// When to try again, in milliseconds since `begun`; 0 after a success. Written by whoever tries.
+    try_again: Arc<AtomicU64>,
+}
 
 struct Inner {
     journal: Arc<dyn Journal>,
     replica: Replica,
     begun: Instant,
-    /// When to try again, in milliseconds since `begun`; 0 after a success. Written by whoever tries.
-    try_again: AtomicU64,
+    /// Whether it is known, and said, that something is not kept.
+    is_failing: AtomicBool,
     /// How many messages to clients could not be kept.
     unkept: AtomicU64,
 }
 
 impl Ledger {
     pub(super) fn new(journal: Arc<dyn Journal>, replica: Replica) -> Self {
-        let (try_again, unkept) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { journal, replica, begun: Instant::now(), try_again, unkept }))
+        let (is_failing, unkept) = (AtomicBool::new(false), AtomicU64::new(0));
+        let shared = Arc::new(Inner { journal, replica, begun: Instant::now(), is_failing, unkept });
+        Self { shared, try_again: Arc::default() }
+    }
+
+    /// The same for one session.
+    pub(super) fn of_session(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), try_again: Arc::default() }
     }
 
     pub(super) fn journal(&self) -> &dyn Journal {
-        &*self.0.journal
+        &*self.shared.journal
     }
 
     /// This process.
     pub(super) fn replica(&self) -> &Replica {
-        &self.0.replica
+        &self.shared.replica
     }
 
     /// Whether the last that was to be kept could not be, a moment ago.
     pub(super) fn is_away(&self) -> bool {
-        self.now() < self.0.try_again.load(Ordering::Relaxed)
+        self.now() < self.try_again.load(Ordering::Relaxed)
     }
 
     /// How many messages to clients could not be kept.
     pub(super) fn unkept(&self) -> u64 {
-        self.0.unkept.load(Ordering::Relaxed)
+        self.shared.unkept.load(Ordering::Relaxed)
     }
 
     /// Keeps a message to a client, and counts it if that cannot be done.
@@ -68,7 +78,7 @@ impl Ledger {
             Err(_) => Err(Unkept::TooLarge),
         };
         if kept.is_err() {
-            self.0.unkept.fetch_add(1, Ordering::Relaxed);
+            self.shared.unkept.fetch_add(1, Ordering::Relaxed);
         }
         kept
     }
@@ -80,9 +90,10 @@ impl Ledger {
     }
 
     async fn append(&self, feed: &Feed, bytes: &[u8]) -> Result<Appended, Unkept> {
-        match self.0.journal.append(feed, bytes).await {
+        match self.shared.journal.append(feed, bytes).await {
             Ok(appended) => {
-                if self.0.try_again.swap(0, Ordering::Relaxed) != 0 {
+                self.try_again.store(0, Ordering::Relaxed);
+                if self.shared.is_failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(unkept = self.unkept(), "what is said in sessions is kept again");
                 }
                 Ok(appended)
@@ -93,7 +104,8 @@ impl Ledger {
                 Err(Unkept::TooLarge)
             }
             Err(error) => {
-                if self.0.try_again.swap(self.now() + PAUSE, Ordering::Relaxed) == 0 {
+                self.try_again.store(self.now() + PAUSE, Ordering::Relaxed);
+                if !self.shared.is_failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "what is said in sessions is not kept; clients that are cut off now miss it");
                 }
                 Err(Unkept::Away)
@@ -102,7 +114,7 @@ impl Ledger {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.shared.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -121,7 +133,7 @@ const PAUSE: u64 = 1_000;
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
-            .field("journal", &self.0.journal)
+            .field("journal", &self.shared.journal)
             .field("unkept", &self.unkept())
             .finish_non_exhaustive()
     }

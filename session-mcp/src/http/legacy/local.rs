@@ -12,14 +12,14 @@ use rmcp::transport::streamable_http_server::session::local::{
 use rmcp::transport::streamable_http_server::session::{
     RestoreOutcome, ServerSseMessage, SessionId, SessionManager as _,
 };
-use session_core::{Feed, Journal, SessionKey, SessionManager};
+use session_core::{Feed, Journal, Position, SessionKey, SessionManager};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bracket::GRACE;
 
-use super::calls::Calls;
+use super::calls::{Calls, MAX_CALLS};
 use super::events::Events;
 use super::ledger::Ledger;
 use super::relay::cancelled_call;
@@ -37,8 +37,10 @@ pub(super) struct Local {
     ledger: Option<Ledger>,
     /// Cancelled when the session is closed here, or its handler has ended.
     ended: CancellationToken,
-    /// Places for streams, of which a session has only so many.
+    /// Places for streams of what concerns no call in particular, of which a session has only so many.
     streams: Arc<Semaphore>,
+    /// Places for those who come back for calls: as many as there are calls.
+    resumed: Arc<Semaphore>,
     begun: Instant,
     /// When its record can have expired, in milliseconds since `begun`. Written by whoever loads the record.
     due: AtomicU64,
@@ -74,6 +76,7 @@ impl Local {
             ledger,
             ended,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            resumed: Arc::new(Semaphore::new(MAX_CALLS)),
             begun: Instant::now(),
             due: AtomicU64::new(0),
             used: AtomicU64::new(0),
@@ -121,9 +124,10 @@ impl Local {
         timeout(PATIENCE, listen).await.ok().flatten()
     }
 
-    /// A place for one more stream, if there is one.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.streams).try_acquire_owned().ok()
+    /// A place for one more stream of what concerns no call in particular, or of a call that is resumed, if there is one.
+    pub(super) fn place(&self, is_common: bool) -> Option<OwnedSemaphorePermit> {
+        let places = if is_common { &self.streams } else { &self.resumed };
+        Arc::clone(places).try_acquire_owned().ok()
     }
 
     /// The calls that run here.
@@ -141,11 +145,12 @@ impl Local {
         self.used.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Whether no request was for it for so long, and nothing goes on in it.
-    pub(super) fn is_unused_for(&self, time: Duration) -> bool {
-        let is_quiet = self.calls.is_empty() && self.streams.available_permits() == MAX_STREAMS;
+    /// Whether no request was for it for so long, and nothing goes on in it. If so, no call begins in it any more.
+    pub(super) fn leaves_after(&self, time: Duration) -> bool {
         let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
-        is_quiet && self.begun.elapsed() >= used.saturating_add(time)
+        let is_unused = self.begun.elapsed() >= used.saturating_add(time);
+        let streams = self.streams.available_permits() + self.resumed.available_permits();
+        is_unused && streams == MAX_STREAMS + MAX_CALLS && self.calls.close_if_empty()
     }
 
     fn now(&self) -> u64 {
@@ -180,6 +185,7 @@ impl Local {
 
     /// Ends it here: its streams and its calls are told, and the rest ends once these are answered. Its record stays.
     pub(super) fn close(&self) {
+        self.calls.close();
         self.ended.cancel();
         let (rmcp, calls) = (self.rmcp.clone(), Arc::clone(&self.calls));
         tokio::spawn(async move {
@@ -203,15 +209,15 @@ impl CallEvents {
     }
 }
 
-/// How many streams a session has at most, besides those of its calls.
+/// How many streams of what concerns no call in particular a session has at most.
 const MAX_STREAMS: usize = 16;
 
 /// How long a handler may take to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long calls of a session that has ended may take to be answered: those that do not end by themselves are cut
-/// short, and one of them may be what ended it.
-const LAST_ANSWERS: Duration = GRACE.saturating_mul(2);
+/// short, one of them may be what ended it, and each may wait for a journal that is away.
+const LAST_ANSWERS: Duration = GRACE.saturating_mul(5);
 
 /// The sessions that this process has open.
 #[derive(Debug)]
@@ -255,12 +261,20 @@ impl LocalSessions {
     /// Begins a session under this id. It is open once it is [added](Self::add).
     pub(super) async fn begin(&self, id: &SessionId, key: SessionKey) -> Option<(Arc<Local>, SessionTransport)> {
         let asker = Asker::new(&self.replica, self.begun.fetch_add(1, Ordering::Relaxed));
-        Local::begin(id, key, asker, self.ledger.clone()).await
+        Local::begin(id, key, asker, self.ledger.as_ref().map(Ledger::of_session)).await
     }
 
-    /// Opens a session and watches over it. The one that was open under its id, if any, is closed.
-    pub(super) fn add(self: &Arc<Self>, local: Arc<Local>) {
-        let watch = Watch::over(&local, self);
+    /// Up to where all that the client of a session said is for handlers that were there before.
+    pub(super) async fn heard_so_far(&self, key: &SessionKey) -> Position {
+        let Some(ledger) = &self.ledger else { return Position::START };
+        // What cannot be known leaves the handler to hear of calls that it does not have.
+        ledger.journal().end(&Feed::ToServers(*key.id())).await.unwrap_or(Position::START)
+    }
+
+    /// Opens a session and watches over it, and over what its client says elsewhere after `at`. The one that was open
+    /// under its id, if any, is closed.
+    pub(super) fn add(self: &Arc<Self>, local: Arc<Local>, at: Position) {
+        let watch = Watch::over(&local, self, at);
         let before = self.open().insert(local.id.clone(), local);
         if let Some(before) = before {
             before.close();

@@ -28,6 +28,19 @@ pub(super) struct Replay {
     client: mpsc::Sender<ServerSseMessage>,
 }
 
+/// Who opens a stream of what concerns no call in particular.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Listener {
+    /// Somebody who names no event. In a session older than what is kept, nobody can tell any more whether there was one
+    /// before them.
+    New {
+        /// Whether they may be the first of all.
+        may_be_first: bool,
+    },
+    /// Somebody who goes on behind an event.
+    Back,
+}
+
 /// The client has gone.
 struct Gone;
 
@@ -50,10 +63,10 @@ impl Replay {
     /// come back at once.
     ///
     /// Whoever is the first of all is told what was said before, too. `until` ends it, and says how.
-    pub(super) async fn listen(mut self, is_new: bool, until: impl Future<Output = Ending>) {
+    pub(super) async fn listen(mut self, listener: Listener, until: impl Future<Output = Ending>) {
         let client = self.client.clone();
         let listening = async {
-            let _ = self.tell_common(is_new).await;
+            let _ = self.tell_common(listener).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -63,11 +76,15 @@ impl Replay {
         }
     }
 
-    async fn tell_common(&mut self, is_new: bool) -> Result<(), Gone> {
+    async fn tell_common(&mut self, listener: Listener) -> Result<(), Gone> {
         let claim = self.claim().await;
+        let (is_new, may_be_first) = match listener {
+            Listener::New { may_be_first } => (true, may_be_first),
+            Listener::Back => (false, false),
+        };
         let begin = if is_new { claim } else { self.at };
         self.send(begin, None, Some(RETRY)).await?;
-        let mut missed = Some(Vec::new()).filter(|_| is_new);
+        let mut missed = Some(Vec::new()).filter(|_| may_be_first);
         loop {
             for entry in self.next().await {
                 match serde_json::from_slice(&entry.bytes) {

@@ -84,11 +84,12 @@ impl Restorer {
         let restoring = tokio::spawn(async move {
             let _done = done;
             let Some((local, transport)) = open.begin(&id, key).await else { return false };
+            let heard = open.heard_so_far(&key).await;
             let one =
                 One { local: Arc::clone(&local), open: Arc::clone(&open), transport: Mutex::new(Some(transport)) };
             let restored = tokio::time::timeout(DEADLINE, initialize(one, params, parts)).await.unwrap_or(false);
             if restored {
-                open.add(local);
+                open.add(local, heard);
             } else {
                 tracing::warn!("a session could not be restored; its client is told to try again");
                 local.close();

@@ -26,9 +26,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn over(local: &Arc<Local>, open: &Arc<LocalSessions>) -> Self {
+    /// Watches from `at` on: what was said before is not for this handler.
+    pub(super) fn over(local: &Arc<Local>, open: &Arc<LocalSessions>, at: Position) -> Self {
         let ledger = open.ledger().cloned();
-        Self { local: Arc::downgrade(local), open: Arc::downgrade(open), ledger, at: Position::START }
+        Self { local: Arc::downgrade(local), open: Arc::downgrade(open), ledger, at }
     }
 
     pub(super) async fn run(mut self) {
@@ -94,7 +95,7 @@ impl Watch {
                 false
             }
             // The session stays, and its handler is made again for its next request.
-            Ok(Some(_)) if local.is_unused_for(open.handler_idle_timeout()) => {
+            Ok(Some(_)) if local.leaves_after(open.handler_idle_timeout()) => {
                 open.close_this(&local);
                 false
             }

@@ -119,4 +119,8 @@ impl SessionStore for Fragile {
     async fn ping(&self) -> Result<(), StoreError> {
         self.there().await?.ping().await
     }
+
+    fn is_local(&self) -> bool {
+        false
+    }
 }

@@ -155,9 +155,10 @@ impl Session {
 
     /// Loads the session as a use of it: a snapshot that later changes do not reach.
     ///
-    /// Where the session was loaded a moment ago to let the request in, over HTTP by its `Mcp-Session-Id`, that is the
-    /// answer for a method which asks this first of all, before it waits for anything: the store is not asked twice. To
-    /// await what is ready already is not to wait.
+    /// Where the session was loaded a moment ago to let the request in, over HTTP by its `Mcp-Session-Id`, or by its handle
+    /// if the store has to be waited for, that is the answer for a method which asks this first of all, before it waits
+    /// for anything: the store is not asked twice. To await what is ready already is not to wait. What the manager
+    /// changes in the session meanwhile is seen in any case.
     ///
     /// # Errors
     ///

@@ -141,15 +141,6 @@ impl LegacySessions {
         }
     }
 
-    /// Lets a request in, for the session that was loaded when so many changes were counted.
-    fn let_in(&self, local: Arc<Local>, changes: u64, session: Session) {
-        local.is_used();
-        local.may_expire_in(session.expires_in());
-        let age = session.loaded_at().since(session.created_at);
-        let ahead = Some(Ahead::new(*local.key(), changes, Ok(session)));
-        Caller::has_validated(Validated { local, ahead, age });
-    }
-
     /// The open session of this id, which was asked for before, and what was loaded then.
     fn validated(&self, id: &SessionId) -> Result<Validated, LegacyError> {
         // It may have been closed meanwhile.
@@ -228,6 +219,17 @@ pub(super) struct Validated {
     age: Duration,
 }
 
+impl Validated {
+    /// Lets the request that is being answered in, to a session that was loaded when so many changes were counted.
+    fn begin(local: Arc<Local>, changes: u64, session: Session) {
+        local.is_used();
+        local.may_expire_in(session.expires_in());
+        let age = session.loaded_at().since(session.created_at);
+        let ahead = Some(Ahead::new(*local.key(), changes, Ok(session)));
+        Caller::has_validated(Self { local, ahead, age });
+    }
+}
+
 /// The key of an `Mcp-Session-Id`, for whoever sent the request that is being answered.
 fn caller_key(id: &SessionId) -> Option<SessionKey> {
     id.parse().ok().map(|name: SessionName| SessionKey::by_name(Caller::owner(), &name))
@@ -284,7 +286,7 @@ impl RmcpSessions for LegacySessions {
         let changes = self.sessions.changes(&key);
         let Some(session) = self.load(id, &key).await? else { return Ok(false) };
         if let Some(local) = self.open.get(id, &key) {
-            self.let_in(local, changes, session);
+            Validated::begin(local, changes, session);
             return Ok(true);
         }
         let Some(greeting) = Greeting::of(&session, &key) else { return Ok(false) };
@@ -296,7 +298,7 @@ impl RmcpSessions for LegacySessions {
             let changes = self.sessions.changes(&key);
             let Some(session) = self.load(id, &key).await? else { return Ok(false) };
             if let Some(local) = self.open.get(id, &key) {
-                self.let_in(local, changes, session);
+                Validated::begin(local, changes, session);
             }
             return Ok(true);
         }

@@ -11,8 +11,8 @@ use super::transport::Replica;
 /// A stream of events as clients are told of it: which one, of which session, and whose answer is on it.
 ///
 /// An event's id is its position and this. That of an answer, which is the last of its stream, has a mark between. It
-/// ends with a digest over the session and its owner, so that an id of another session, or of one's own that was
-/// changed, names nothing. It holds nothing that its client does not know.
+/// ends with a digest over the session, its owner and what the stream is, so that an id of another session, or a stream
+/// that never was, names nothing. It holds nothing that its client does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StreamId {
     /// `common`, or what rmcp calls the stream of one call.

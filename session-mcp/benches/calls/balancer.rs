@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_test_servers::free_port;
 
@@ -19,7 +19,9 @@ pub(crate) fn start(servers: &[Process; 2]) -> Option<Process> {
     // Debian keeps it where only an administrator looks. A log of every call would be work of its own.
     command.env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin").stderr(Stdio::null());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()?;
+    let begun = Instant::now();
     while TcpStream::connect(&address).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "HAProxy does not serve");
         std::thread::sleep(Duration::from_millis(20));
     }
     Some(Process::at(address, child))

@@ -6,6 +6,7 @@ mod history;
 mod trouble;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use session_tests::{HttpServer, everything};
 
@@ -26,7 +27,9 @@ async fn three_hundred_sessions_lose_nothing_and_never_mix_while_redis_is_paused
     let replicas: Vec<_> = (0..REPLICAS).map(|_| HttpServer::start_of_with(&everything(), &arguments)).collect();
     let fleet = Arc::new(Fleet::of(&replicas));
 
+    let begun = Instant::now();
     let history = History::of(&fleet, SESSIONS, redis.trouble()).await;
+    assert!(begun.elapsed() >= Duration::from_secs(60), "{:?}", begun.elapsed());
     history.report(&fleet);
     history.noticed_the_trouble();
     history.goes_on_everywhere().await;

@@ -1,6 +1,7 @@
 //! Somebody else's session, in the hands of a caller with a valid token of their own.
 
 mod caller;
+mod ending;
 mod events;
 mod relaying;
 mod replicas;
@@ -161,6 +162,8 @@ impl Names {
             value["value"] = "alice was here".into();
             alice.call_within(&id, "set_state", value).await.content();
         }
+        // Hers is open where he is, too.
+        Caller::new(his.url(), ALICE).call_within(&id, "session_info", json!({})).await.content();
         let ended = open(&bob).await;
         bob.call("end_session", json!({ "session": ended })).await.content();
         let unknown = format!("{}{}", &ended[..20], &handle[20..]);

@@ -54,9 +54,10 @@ impl Counter {
         text.filter(|_| status == 200).ok_or_else(|| format!("{status}, {body:?}"))
     }
 
-    /// Counts, but disconnects after a millisecond. `None` if the answer was not there by then.
+    /// Counts, but disconnects after three milliseconds: long enough to begin something at the server. `None` if the answer
+    /// was not there by then.
     pub(crate) async fn count_impatiently(&self, url: &str, number: usize) -> Option<Result<u64, String>> {
-        tokio::time::timeout(Duration::from_millis(1), self.count(url, number)).await.ok()
+        tokio::time::timeout(Duration::from_millis(3), self.count(url, number)).await.ok()
     }
 
     fn post(&self, url: &str, message: &Value) -> RequestBuilder {

@@ -48,7 +48,6 @@ impl<S: SessionStore> SessionStore for Closable<S> {
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
     }
-
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }

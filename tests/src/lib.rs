@@ -2,6 +2,7 @@
 //!
 //! Everything here panics with what to do about it when a part is missing: a test without its parts has failed.
 
+mod aging;
 mod balancer;
 mod binary;
 mod checkout;
@@ -11,6 +12,7 @@ mod link;
 mod reach;
 mod server;
 
+pub use aging::age;
 pub use balancer::Balancer;
 pub use binary::{binary, everything};
 pub use checkout::Checkout;

@@ -10,6 +10,7 @@ use rmcp::{ServerHandler, ServiceExt as _, tool, tool_handler, tool_router};
 use session_core::{Change, Error, Event, Mode, NewGrant, Owner, Quota, Reason, SessionKey, StoreError};
 use session_mcp::{Config, Lifespan, LimitsConfig, Principal, Session, SessionError, WithSessions, serve_connection};
 use session_test_servers::Server;
+use session_tests::age;
 
 fn alice() -> Owner {
     Principal::new("https://issuer.example", "alice").expect("it has both").into()
@@ -80,14 +81,7 @@ async fn an_observer_is_told_each_reason_in_memory() {
 #[tokio::test]
 async fn an_observer_is_told_each_reason_in_redis() {
     let redis = Server::start().await;
-    // The time since a session's last use is what its key has lost of its life.
-    let age = async |idle: Duration| {
-        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do \
-                      if redis.call('TYPE', key).ok == 'hash' then redis.call('PEXPIRE', key, ARGV[1]) end end";
-        let left = Config::default().idle_timeout.saturating_sub(idle).as_millis().to_string();
-        redis.cli(&["EVAL", script, "0", &left]).await;
-    };
-    tells_each_reason(&redis.url(), age).await;
+    tells_each_reason(&redis.url(), async |idle| age(&redis.url(), idle).await).await;
 }
 
 /// Goes through the life of sessions. `age` lets so much time pass for those that there are.

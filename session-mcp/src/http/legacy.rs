@@ -183,7 +183,7 @@ impl LegacySessions {
 
     /// Sees that what a call is answered can be kept, where it has to be.
     async fn require_journal(&self, local: &Local) -> Result<(), LegacyError> {
-        let Some(ledger) = self.open.ledger().filter(|_| self.requires_journal) else { return Ok(()) };
+        let Some(ledger) = local.ledger().filter(|_| self.requires_journal) else { return Ok(()) };
         let kept = ledger.keep(&Feed::ToClient(*local.key().id()), &Told::Call).await;
         kept.map(drop).map_err(|_| Trouble::UNDELIVERED.into())
     }
@@ -330,7 +330,7 @@ impl RmcpSessions for LegacySessions {
         let ClientJsonRpcMessage::Request(request) = &message else { return Err(LegacyError) };
         let running = local.calls().begin(request.id.clone())?;
         self.require_journal(&local).await?;
-        let naming = self.open.ledger().map(|ledger| Naming::new(*local.key().id(), ledger.replica().clone()));
+        let naming = local.ledger().map(|ledger| Naming::new(*local.key().id(), ledger.replica().clone()));
         let (sessions, closing, in_flight) = (Arc::clone(&self.sessions), self.closing.clone(), self.calls.token());
         let call = Call { local, running, naming, kept_after: self.kept_after, sessions, closing, in_flight };
         Ok(channel(call.begin(message).await.ok_or(Trouble::UNRESTORED)?))
@@ -338,7 +338,7 @@ impl RmcpSessions for LegacySessions {
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), LegacyError> {
         let local = self.local(id)?;
-        Ok(deliver(&local, self.open.ledger(), message).await?)
+        Ok(deliver(&local, message).await?)
     }
 
     async fn create_standalone_stream(
@@ -347,7 +347,7 @@ impl RmcpSessions for LegacySessions {
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         let Validated { local, age, .. } = self.validated(id)?;
         let ending = self.ending(&local, true)?;
-        let Some(ledger) = self.open.ledger() else {
+        let Some(ledger) = local.ledger() else {
             let events = local.listen(None).await.ok_or(LegacyError)?;
             return Ok(Either::Left(until(ending, events)));
         };
@@ -363,7 +363,7 @@ impl RmcpSessions for LegacySessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, LegacyError> {
         let local = self.local(id)?;
-        let Some(ledger) = self.open.ledger() else {
+        let Some(ledger) = local.ledger() else {
             let ending = self.ending(&local, true)?;
             let events = local.listen(Some(&last_event_id)).await.ok_or(LegacyError)?;
             return Ok(Either::Left(until(ending, events)));

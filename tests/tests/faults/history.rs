@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::io::{Write as _, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -69,11 +69,12 @@ impl History {
         let (acknowledged, unknown) = (self.sum(|log| log.changes.acknowledged), self.sum(|log| log.changes.unknown));
         let (opened, ended) = (self.sum(|log| log.opened.len() as u64), self.sum(|log| log.ended.len() as u64));
         let (reads, refused) = (self.sum(|log| log.reads), self.sum(|log| log.refused));
-        let slowest = fleet.slowest();
+        let (slowest, shortest) = (fleet.slowest(), self.shortest());
         let _ = writeln!(
             stderr(),
             "{acknowledged} changes and {reads} reads acknowledged, {refused} calls refused of which {unknown} were \
-             changes, {opened} more sessions opened, {ended} ended; the slowest call took {slowest:?}"
+             changes, {opened} more sessions opened, {ended} ended; the slowest call took {slowest:?}; each session \
+             was served for {shortest:?} or longer"
         );
     }
 
@@ -83,6 +84,16 @@ impl History {
         let refused = self.sum(|log| log.refused);
         assert!(refused > self.writers.len() as u64, "{refused} refused");
         assert!(refused < served, "{refused} refused, {served} served");
+    }
+
+    /// Sees that each session was served for so long, from its first call to its last.
+    pub(crate) fn went_on_for(&self, time: Duration) {
+        let shortest = self.shortest();
+        assert!(shortest >= time, "a session was served for {shortest:?} only");
+    }
+
+    fn shortest(&self) -> Duration {
+        self.writers.iter().map(|writer| writer.log.served_for()).min().unwrap_or_default()
     }
 
     /// Every session is served at every replica soon, all at once.
@@ -134,6 +145,14 @@ struct Log {
     ended: Vec<Caller>,
     reads: u64,
     refused: u64,
+    /// When the first call was served, and the last one.
+    served: Option<(Instant, Instant)>,
+}
+
+impl Log {
+    fn served_for(&self) -> Duration {
+        self.served.map(|(first, last)| last - first).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -296,11 +315,17 @@ impl Writer {
         format!("value-{}", self.number)
     }
 
-    /// Notes a refusal, which can be nothing but that the store does not answer.
+    /// Notes when a call was served, or a refusal, which can be nothing but that the store does not answer.
     fn told<T>(&mut self, answer: Result<T, Refused>) -> Result<T, Refused> {
-        if let Err(refused) = answer {
-            assert_eq!(refused, Refused::Unavailable, "session {} lives", self.number);
-            self.log.refused += 1;
+        match answer {
+            Ok(_) => {
+                let now = Instant::now();
+                self.log.served = Some((self.log.served.map_or(now, |(first, _)| first), now));
+            }
+            Err(refused) => {
+                assert_eq!(refused, Refused::Unavailable, "session {} lives", self.number);
+                self.log.refused += 1;
+            }
         }
         answer
     }

@@ -116,6 +116,12 @@ impl Caller {
         self.handshake().await.id()
     }
 
+    /// Initializes one if there is room for it.
+    pub(crate) async fn try_initialize(&self) -> Option<String> {
+        let said = self.handshake().await;
+        said.status.is_success().then(|| said.id())
+    }
+
     async fn handshake(&self) -> Said {
         let client = json!({ "name": "test", "version": "1" });
         let capabilities = json!({ "elicitation": {} });

@@ -14,8 +14,10 @@ use crate::peer::Peer;
 
 /// So many that some of them call whichever replica is killed.
 const CLIENTS: usize = 12;
-/// Each replica is killed twice, and asked to end twice.
+/// Each replica is killed in two of them, and asked to end in two.
 const ROUNDS: usize = 6;
+/// How often a replica is killed in each round.
+const KILLS: usize = 2;
 /// How long a killed replica is away.
 const AWAY: Duration = Duration::from_millis(300);
 
@@ -35,7 +37,7 @@ async fn no_number_is_lost_or_repeated_while_replicas_are_killed() {
         fleet.replicas.rotate_left(1);
         let [killed, ended, _] = &mut fleet.replicas;
         ended.terminate();
-        for _ in 0..2 {
+        for _ in 0..KILLS {
             sleep(Duration::from_millis(500)).await;
             killed.kill();
             sleep(AWAY).await;
@@ -50,6 +52,7 @@ async fn no_number_is_lost_or_repeated_while_replicas_are_killed() {
     while let Some(counted) = counting.join_next().await {
         let counted = counted.expect("each counts rightly");
         assert!(counted.answered > ROUNDS, "{counted:?} is not all the while");
+        assert!(counted.unanswered <= ROUNDS * KILLS, "a kill cuts off one call of each client at most: {counted:?}");
         all.answered += counted.answered;
         all.unanswered += counted.unanswered;
         all.skipped += counted.skipped;

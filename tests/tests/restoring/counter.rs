@@ -1,10 +1,15 @@
 //! A client of 2025-11-25 that counts in a session, at whichever server it is sent to.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response};
+use futures_util::stream::once;
+use reqwest::{Body, Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use session_tests::message;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// A client that counts in a session.
 pub(crate) struct Counter {
@@ -37,14 +42,42 @@ impl Counter {
     }
 
     async fn send(&self, url: &str, message: &Value) -> Response {
-        let answer = self.post(url, message).send().await.expect("the server answers");
+        let answer = self.post(url, message.to_string()).send().await.expect("the server answers");
         answer.error_for_status().expect("it is the server that opened the session")
     }
 
     /// Counts, in the request of this number, and returns the new count or what came instead.
     pub(crate) async fn count(&self, url: &str, number: usize) -> Result<u64, String> {
-        let call = request(number, "tools/call", &json!({ "name": "count", "arguments": self.arguments }));
-        let answer = self.post(url, &call).send().await.map_err(|error| format!("{error:?}"))?;
+        self.counted(self.post(url, self.call(number).to_string()), number).await
+    }
+
+    /// Counts, but disconnects a millisecond after the request went out. `None` if the answer was not there by then.
+    pub(crate) async fn count_impatiently(&self, url: &str, number: usize) -> Option<Result<u64, String>> {
+        let (out, is_out) = oneshot::channel();
+        let call = self.call(number).to_string();
+        // It is asked for when the head is written, and both are sent together.
+        let body = once(async move {
+            let _ = out.send(());
+            Ok::<_, Infallible>(call)
+        });
+        let request = self.post(url, Body::wrap_stream(body));
+        let disconnect = async {
+            // What never goes out is an error, which the answer is then.
+            let Ok(()) = is_out.await else { return pending().await };
+            sleep(Duration::from_millis(1)).await;
+        };
+        tokio::select! {
+            answer = self.counted(request, number) => Some(answer),
+            () = disconnect => None,
+        }
+    }
+
+    fn call(&self, number: usize) -> Value {
+        request(number, "tools/call", &json!({ "name": "count", "arguments": self.arguments }))
+    }
+
+    async fn counted(&self, call: RequestBuilder, number: usize) -> Result<u64, String> {
+        let answer = call.send().await.map_err(|error| format!("{error:?}"))?;
         let status = answer.status();
         let body = answer.text().await.map_err(|error| format!("{status}, {error:?}"))?;
         let text = message(&body).and_then(|message| {
@@ -54,14 +87,9 @@ impl Counter {
         text.filter(|_| status == 200).ok_or_else(|| format!("{status}, {body:?}"))
     }
 
-    /// Counts, but disconnects after three milliseconds: long enough to begin something at the server. `None` if the answer
-    /// was not there by then.
-    pub(crate) async fn count_impatiently(&self, url: &str, number: usize) -> Option<Result<u64, String>> {
-        tokio::time::timeout(Duration::from_millis(3), self.count(url, number)).await.ok()
-    }
-
-    fn post(&self, url: &str, message: &Value) -> RequestBuilder {
-        let request = self.http.post(url).header("accept", "application/json, text/event-stream").json(message);
+    fn post(&self, url: &str, body: impl Into<Body>) -> RequestBuilder {
+        let request = self.http.post(url).header("accept", "application/json, text/event-stream");
+        let request = request.header("content-type", "application/json").body(body);
         if self.id.is_empty() {
             return request;
         }

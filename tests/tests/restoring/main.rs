@@ -32,6 +32,7 @@ async fn every_first_request_for_a_session_is_answered() {
         burst.check();
     }
     let cut_off: usize = bursts.iter().map(Burst::cut_off).sum();
+    // Each had sent its whole request by then.
     assert!(cut_off > SESSIONS * IMPATIENT / 2, "clients that disconnect hear nothing, but {cut_off} only did");
 }
 
@@ -116,7 +117,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the first requests for a session led to.
 #[derive(Debug)]
 struct Burst {
-    /// The counts they were answered with. `None` for a client that had disconnected.
+    /// The counts they were answered with. `None` for a client that had sent its request and disconnected.
     answers: Vec<Option<Result<u64, String>>>,
     /// The count after all of them.
     next: u64,

@@ -130,6 +130,11 @@ impl Local {
         Arc::clone(places).try_acquire_owned().ok()
     }
 
+    /// What is said in it, if that is kept.
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
     /// The calls that run here.
     pub(super) fn calls(&self) -> &Arc<Calls> {
         &self.calls

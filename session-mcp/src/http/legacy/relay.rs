@@ -6,7 +6,7 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId};
 use serde_json::value::to_raw_value;
 use session_core::Feed;
 
-use super::ledger::{Ledger, Unkept};
+use super::ledger::Unkept;
 use super::local::Local;
 use super::said::Heard;
 use super::transport::Replica;
@@ -15,12 +15,8 @@ use crate::http::trouble::Trouble;
 /// Hands on what a client says besides its requests: to the handler here, to that of another process, or to all.
 ///
 /// An answer goes to who asked, the end of a call to who runs it. Where that is here, nobody else is told.
-pub(super) async fn deliver(
-    local: &Arc<Local>,
-    ledger: Option<&Ledger>,
-    message: ClientJsonRpcMessage,
-) -> Result<(), Trouble> {
-    if let Some(ledger) = ledger {
+pub(super) async fn deliver(local: &Arc<Local>, message: ClientJsonRpcMessage) -> Result<(), Trouble> {
+    if let Some(ledger) = local.ledger() {
         let to = Replica::addressed(&message);
         let is_elsewhere = to.as_ref().is_some_and(|to| to != ledger.replica());
         if is_elsewhere || concerns_others(local, &message) {

@@ -28,7 +28,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches from `at` on: what was said before is not for this handler.
     pub(super) fn over(local: &Arc<Local>, open: &Arc<LocalSessions>, at: Position) -> Self {
-        let ledger = open.ledger().cloned();
+        let ledger = local.ledger().cloned();
         Self { local: Arc::downgrade(local), open: Arc::downgrade(open), ledger, at }
     }
 

@@ -18,21 +18,31 @@ impl Changes {
         self.count(locator).load(Ordering::Acquire)
     }
 
-    /// A change of this session is done, or may be. Called before whoever asked for it hears of that.
-    pub(crate) fn note(&self, locator: Locator) {
-        self.count(locator).fetch_add(1, Ordering::AcqRel);
+    /// A change of this session is noted when what is returned is dropped: before whoever asks for it hears that it is
+    /// done, and also if they do not wait for that.
+    pub(crate) fn noting(&self, locator: Locator) -> Noting<'_> {
+        Noting(std::slice::from_ref(self.count(locator)))
     }
 
-    /// So are changes of any number of sessions.
-    pub(crate) fn note_all(&self) {
-        for count in &self.0 {
-            count.fetch_add(1, Ordering::AcqRel);
-        }
+    /// The same for changes of any number of sessions.
+    pub(crate) fn noting_all(&self) -> Noting<'_> {
+        Noting(&self.0)
     }
 
     fn count(&self, locator: Locator) -> &AtomicU64 {
         // Locators are random.
         &self.0[usize::from(locator.as_bytes()[0]) % COUNTS]
+    }
+}
+
+/// What counts a change once it is dropped.
+pub(crate) struct Noting<'a>(&'a [AtomicU64]);
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        for count in self.0 {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
 

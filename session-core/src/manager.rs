@@ -229,9 +229,9 @@ impl SessionManager {
     pub async fn update(&self, key: &SessionKey, change: Change) -> Result<Updated, Error> {
         let _pass = self.enter()?;
         let reasons = Reason::of_change(&change);
-        let updated = self.inner().update(key, change).await;
-        self.changes.note(key.locator());
-        let updated = updated?;
+        let noting = self.changes.noting(key.locator());
+        let updated = self.inner().update(key, change).await?;
+        drop(noting);
         self.report_each(key, reasons).await;
         Ok(updated)
     }
@@ -264,9 +264,9 @@ impl SessionManager {
     /// As [`SessionStore::delete`].
     pub async fn end(&self, key: &SessionKey) -> Result<bool, Error> {
         let _pass = self.enter()?;
-        let ended = self.inner().delete(key).await;
-        self.changes.note(key.locator());
-        let ended = ended?;
+        let noting = self.changes.noting(key.locator());
+        let ended = self.inner().delete(key).await?;
+        drop(noting);
         if ended {
             self.forget(&key.owner(), Subject::One(key.locator())).await;
             self.report(key.owner(), Subject::One(key.locator()), Reason::Ended);
@@ -292,9 +292,9 @@ impl SessionManager {
     /// As [`SessionStore::end_all`].
     pub async fn end_all(&self, owner: &Owner) -> Result<u64, Error> {
         let _pass = self.enter()?;
-        let sessions = self.inner().end_all(owner).await;
-        self.changes.note_all();
-        let sessions = sessions?;
+        let noting = self.changes.noting_all();
+        let sessions = self.inner().end_all(owner).await?;
+        drop(noting);
         if sessions > 0 {
             self.forget(owner, Subject::All { sessions }).await;
             self.report(*owner, Subject::All { sessions }, Reason::Ended);
@@ -429,8 +429,9 @@ impl SessionManager {
                 None => self.inner().peek(key).await?.ok_or(StoreError::NotFound)?,
             };
             let (wanted, answer) = change(&session)?;
+            let noting = self.changes.noting(key.locator());
             let updated = self.inner().update(key, wanted.if_version(session.version)).await;
-            self.changes.note(key.locator());
+            drop(noting);
             match updated {
                 Ok(updated) => return Ok((updated, answer)),
                 Err(StoreError::Conflict) => self.timer.sleep(pause_after(attempt)).await,

@@ -14,10 +14,11 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The session of this key, as it was loaded by it.
+    /// The session of this key, as it was loaded by it. What is of another session is not used.
     #[must_use]
     pub fn loaded(key: &'a SessionKey, session: Session) -> Self {
-        Self { key, loaded: Some(session) }
+        let is_it = session.owner == key.owner() && session.locator == key.locator();
+        Self { key, loaded: Some(session).filter(|_| is_it) }
     }
 }
 

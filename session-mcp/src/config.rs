@@ -162,8 +162,8 @@ pub struct LimitsConfig {
     /// Live sessions of one principal.
     pub sessions_per_principal: u64,
     /// How long a principal's own session must have been idle before their next one may take its place: at least three
-    /// heartbeats of a call in flight, which is 30 seconds, or the idle timeout if that is shorter. An open stream alone
-    /// does not count as a use.
+    /// heartbeats of a call in flight, which is 30 seconds, or the idle timeout if that is shorter. An open stream
+    /// counts as a use no more often than at every third of the idle timeout.
     #[serde(with = "humantime_serde")]
     pub evict_after: Duration,
     /// Sessions that one principal may open in a minute; 0 for any number.

@@ -305,7 +305,7 @@ impl Session {
         Ok(self.load().await?.ends_at)
     }
 
-    /// Ends the session, under all of its names.
+    /// Ends the session, under all of its names. A call whose client was connected by it has a second left then.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rmcp::model::ServerJsonRpcMessage;
 use serde::Serialize;
@@ -21,30 +21,50 @@ use super::transport::Replica;
 #[derive(Clone)]
 pub(super) struct Ledger {
     shared: Arc<Inner>,
-    /// When to try again, in milliseconds since `begun`; 0 after a success. Written by whoever tries.
-    try_again: Arc<AtomicU64>,
+    pause: Arc<Pause>,
+}
+
+/// Until when nothing of one session is tried.
+struct Pause {
+    /// In milliseconds since `begun`; 0 after a success. Written by whoever tries.
+    until: AtomicU64,
+    shared: Arc<Inner>,
+}
+
+impl Pause {
+    fn none(shared: &Arc<Inner>) -> Arc<Self> {
+        Arc::new(Self { until: AtomicU64::new(0), shared: Arc::clone(shared) })
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        if *self.until.get_mut() != 0 {
+            self.shared.failing.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 struct Inner {
     journal: Arc<dyn Journal>,
     replica: Replica,
     begun: Instant,
-    /// Whether it is known, and said, that something is not kept.
-    is_failing: AtomicBool,
+    /// For how many sessions it failed when it was tried last.
+    failing: AtomicU64,
     /// How many messages to clients could not be kept.
     unkept: AtomicU64,
 }
 
 impl Ledger {
     pub(super) fn new(journal: Arc<dyn Journal>, replica: Replica) -> Self {
-        let (is_failing, unkept) = (AtomicBool::new(false), AtomicU64::new(0));
-        let shared = Arc::new(Inner { journal, replica, begun: Instant::now(), is_failing, unkept });
-        Self { shared, try_again: Arc::default() }
+        let (failing, unkept) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Arc::new(Inner { journal, replica, begun: Instant::now(), failing, unkept });
+        Self { pause: Pause::none(&shared), shared }
     }
 
     /// The same for one session.
     pub(super) fn of_session(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), try_again: Arc::default() }
+        Self { shared: Arc::clone(&self.shared), pause: Pause::none(&self.shared) }
     }
 
     pub(super) fn journal(&self) -> &dyn Journal {
@@ -58,7 +78,7 @@ impl Ledger {
 
     /// Whether the last that was to be kept could not be, a moment ago.
     pub(super) fn is_away(&self) -> bool {
-        self.now() < self.try_again.load(Ordering::Relaxed)
+        self.now() < self.pause.until.load(Ordering::Relaxed)
     }
 
     /// How many messages to clients could not be kept.
@@ -92,8 +112,8 @@ impl Ledger {
     async fn append(&self, feed: &Feed, bytes: &[u8]) -> Result<Appended, Unkept> {
         match self.shared.journal.append(feed, bytes).await {
             Ok(appended) => {
-                self.try_again.store(0, Ordering::Relaxed);
-                if self.shared.is_failing.swap(false, Ordering::Relaxed) {
+                let failed = self.pause.until.swap(0, Ordering::Relaxed) != 0;
+                if failed && self.shared.failing.fetch_sub(1, Ordering::Relaxed) == 1 {
                     tracing::info!(unkept = self.unkept(), "what is said in sessions is kept again");
                 }
                 Ok(appended)
@@ -104,8 +124,8 @@ impl Ledger {
                 Err(Unkept::TooLarge)
             }
             Err(error) => {
-                self.try_again.store(self.now() + PAUSE, Ordering::Relaxed);
-                if !self.shared.is_failing.swap(true, Ordering::Relaxed) {
+                let failed = self.pause.until.swap(self.now() + PAUSE, Ordering::Relaxed) != 0;
+                if !failed && self.shared.failing.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!(%error, "what is said in sessions is not kept; clients that are cut off now miss it");
                 }
                 Err(Unkept::Away)

@@ -180,10 +180,10 @@ impl SessionManager {
         let name = SessionName::mint();
         let new = NewSession::new(owner, &name, self.lifetimes).with(initial);
         let Created { session, gone } = self.inner().create(new).await?;
-        let mut is_there = true;
+        let mut is_told = true;
         for gone in &gone {
             // Each would wait for a journal that is away as long as the one before.
-            is_there = is_there && self.forget(&owner, Subject::One(gone.locator)).await;
+            is_told = is_told && self.forget(&owner, Subject::One(gone.locator)).await;
             self.report(owner, Subject::One(gone.locator), gone.expired.map_or(Reason::Evicted, Reason::Expired));
         }
         self.report(owner, Subject::One(name.locator()), Reason::Created);

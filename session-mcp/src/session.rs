@@ -64,9 +64,6 @@ struct Call {
     is_away: AtomicBool,
 }
 
-/// How long an answer waits for its call to be counted as a use.
-const PATIENCE: Duration = Duration::from_millis(250);
-
 impl Session {
     pub(crate) fn new(sessions: Arc<SessionManager>, owner: Owner, found: Result<Found, Unresolved>) -> Self {
         // An `Mcp-Session-Id` is validated by loading its session.
@@ -513,6 +510,9 @@ impl Session {
         self.0.found.as_ref().map_err(|unresolved| SessionError::from(*unresolved))
     }
 }
+
+/// How long an answer waits for its call to be counted as a use.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

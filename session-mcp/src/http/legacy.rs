@@ -352,7 +352,8 @@ impl RmcpSessions for LegacySessions {
             return Ok(Either::Left(until(ending, events)));
         };
         let (replay, events) = Replay::new(ledger, *local.key().id(), StreamId::common(), Position::START);
-        tokio::spawn(replay.listen(Listener::New { may_be_first: age < self.keep }, ending));
+        let listener = if age < self.keep { Listener::PerhapsFirst } else { Listener::New };
+        tokio::spawn(replay.listen(listener, ending));
         Ok(Either::Right(channel(events)))
     }
 

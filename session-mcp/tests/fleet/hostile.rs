@@ -31,7 +31,7 @@ async fn a_session_has_a_limit_of_streams() {
     let client = Client::connect(&a).await;
     let mut first = client.listen(&a, None).await;
     let common = first.next().await.expect("an event to come back to").id.expect("it can be named");
-    let mut streams = vec![];
+    let mut streams = Vec::new();
     let refused = loop {
         let answer = client.get(&a, None).await;
         if answer.status() != StatusCode::OK {

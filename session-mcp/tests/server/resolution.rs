@@ -32,6 +32,11 @@ fn handle(result: &Value) -> Value {
     answer(result)["session"].clone()
 }
 
+/// Opens a session and returns its handle.
+async fn open(client: &Modern) -> Value {
+    handle(&client.call("open_session", json!({})).await)
+}
+
 #[tokio::test]
 async fn a_handle_decides_in_every_era() {
     let server = Server::start().await;
@@ -72,7 +77,7 @@ async fn a_handle_that_does_not_resolve_is_never_passed_over() {
 async fn a_handle_that_does_not_resolve_is_refused_by_tools_that_never_look_at_their_session() {
     let server = Server::start().await;
     let modern = Modern::of(&server);
-    let ended = handle(&modern.call("open_session", json!({})).await);
+    let ended = open(&modern).await;
     answer(&modern.call("end_session", json!({ "session": ended })).await);
     for (handle, code) in [
         (json!("nonsense"), "invalid_handle"),
@@ -107,8 +112,7 @@ async fn a_quick_call_asks_the_store_once_whatever_its_handle_is() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
     let modern = Modern::of(&server);
-    let (live, ended) =
-        (handle(&modern.call("open_session", json!({})).await), handle(&modern.call("open_session", json!({})).await));
+    let (live, ended) = (open(&modern).await, open(&modern).await);
     answer(&modern.call("end_session", json!({ "session": ended })).await);
     let unknown = json!(SessionName::mint().expose());
     for tool in ["doze", "unwind", "with_error_data", "get_state", "set_state", "delete_state", "end_session"] {
@@ -129,7 +133,7 @@ async fn a_change_that_depends_on_the_session_asks_the_store_for_it_once() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
     let (modern, legacy) = (Modern::of(&server), Legacy::connect(&server).await);
-    let live = handle(&modern.call("open_session", json!({})).await);
+    let live = open(&modern).await;
     let by_handle = || modern.call("count", json!({ "session": live }));
     assert_eq!(least_asked(&store, by_handle).await, 2, "it loads the session and changes it");
     assert_eq!(text(&by_handle().await), "4");
@@ -143,7 +147,7 @@ async fn a_store_that_is_away_is_asked_once_for_a_call() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
     let modern = Modern::of(&server);
-    let live = handle(&modern.call("open_session", json!({})).await);
+    let live = open(&modern).await;
     store.take_away(true);
     for tool in ["doze", "unwind", "with_error_data", "get_state", "set_state", "count", "end_session"] {
         let arguments = json!({ "session": live, "name": "word", "value": "here" });
@@ -160,8 +164,7 @@ async fn what_was_foreseen_for_a_call_is_not_what_another_session_is() {
     let store = Arc::new(Fragile::new());
     let server = Server::over(store.clone(), &Config::default()).await;
     let modern = Modern::of(&server);
-    let (one, other) =
-        (handle(&modern.call("open_session", json!({})).await), handle(&modern.call("open_session", json!({})).await));
+    let (one, other) = (open(&modern).await, open(&modern).await);
     modern.call("set_state", json!({ "session": one, "name": "word", "value": "one" })).await;
     modern.call("set_state", json!({ "session": other, "name": "word", "value": "other" })).await;
     let params = |sessions: &str| {

@@ -29,14 +29,12 @@ pub(super) struct Replay {
 }
 
 /// Who opens a stream of what concerns no call in particular.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listener {
-    /// Somebody who names no event. In a session older than what is kept, nobody can tell any more whether there was one
-    /// before them.
-    New {
-        /// Whether they may be the first of all.
-        may_be_first: bool,
-    },
+    /// Somebody who names no event, and may be the first of all.
+    PerhapsFirst,
+    /// The same in a session older than what is kept, where nobody can tell any more whether there was one before.
+    New,
     /// Somebody who goes on behind an event.
     Back,
 }
@@ -78,13 +76,10 @@ impl Replay {
 
     async fn tell_common(&mut self, listener: Listener) -> Result<(), Gone> {
         let claim = self.claim().await;
-        let (is_new, may_be_first) = match listener {
-            Listener::New { may_be_first } => (true, may_be_first),
-            Listener::Back => (false, false),
-        };
+        let is_new = listener != Listener::Back;
         let begin = if is_new { claim } else { self.at };
         self.send(begin, None, Some(RETRY)).await?;
-        let mut missed = Some(Vec::new()).filter(|_| may_be_first);
+        let mut missed = (listener == Listener::PerhapsFirst).then(Vec::new);
         loop {
             for entry in self.next().await {
                 match serde_json::from_slice(&entry.bytes) {

@@ -6,16 +6,18 @@ mod foresight;
 mod front;
 mod guard;
 mod handshake;
+mod headers;
 mod legacy;
 mod readiness;
 mod refusal;
 mod trouble;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::get;
 use axum::serve::{Listener, ListenerExt as _};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -23,6 +25,7 @@ use session_core::{Journal, SessionManager};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::service_fn;
 
 use crate::config::Config;
 use crate::lifespan::{Lifespan, StartError};
@@ -111,8 +114,8 @@ impl Endpoint {
         let tokens = config.tokens.as_deref().map(Tokens::read).transpose()?;
         let guard = Guard::new(tokens, config.require_principal);
         let factory = {
-            let (handler, sessions) = (Arc::new(handler), Arc::clone(&sessions));
-            move || Ok(WithSessions::new(handler(), Arc::clone(&sessions)))
+            let (handler, sessions) = (Arc::new(handler), Arc::new(WithSessions::new((), Arc::clone(&sessions))));
+            move || Ok(sessions.around(handler()))
         };
         let mut rmcp = rmcp_config(config, streams.clone())?;
         let (closing, draining) = (CancellationToken::new(), CancellationToken::new());
@@ -135,13 +138,12 @@ impl Endpoint {
         let (tracker, leaving, foresight) = (calls.clone(), draining.clone(), Foresight::new(&sessions));
         let front =
             Arc::new(Front::new(rmcp, guard, foresight, Arc::clone(&legacy), tracker, leaving, config.body_limit));
-        let handle = move |request| {
+        let mcp = service_fn(move |request| {
             let front = Arc::clone(&front);
-            // A future of some kilobytes, which axum would copy from one of its own to the next.
-            Box::pin(async move { front.handle(request).await })
-        };
+            async move { Ok::<_, Infallible>(front.handle(request).await) }
+        });
         let router = Router::new()
-            .route("/mcp", any(handle))
+            .route_service("/mcp", mcp)
             .route("/readyz", get(readyz).with_state(Readiness::new(sessions, draining.clone())))
             .route("/healthz", get(healthz));
         Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams, legacy })

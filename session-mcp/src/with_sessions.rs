@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
     CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult, Extensions,
@@ -47,9 +48,15 @@ use crate::session::Session;
 /// wherever that was done. Then it is **dropped** where it waits, as any future can be: a change of its
 /// session is then made in full or not at all. What has to be done to its end is spawned as a task.
 ///
-/// On 2026-07-28 one is made per request, so it holds nothing but pointers.
+/// On 2026-07-28 one is made per request, and rmcp moves it from one of its futures to the next, so it is a pointer more
+/// than the handler inside.
 pub struct WithSessions<H> {
     inner: H,
+    shared: Arc<Shared>,
+}
+
+/// What one handler shares with the others of its connection; over HTTP, where requests tell clients apart, with all.
+struct Shared {
     sessions: Arc<SessionManager>,
     /// Whose the connection is, where requests do not say who calls.
     owner: Owner,
@@ -58,18 +65,29 @@ pub struct WithSessions<H> {
     calls: TaskTracker,
 }
 
+impl Shared {
+    fn new(sessions: Arc<SessionManager>, owner: Owner) -> Arc<Self> {
+        Arc::new(Self { sessions, owner, connection: OnceCell::new(), calls: TaskTracker::new() })
+    }
+}
+
 impl<H> WithSessions<H> {
     /// Gives the calls of a handler sessions. Who calls is said by the [`Principal`](crate::Principal) of each request
     /// over HTTP; elsewhere callers are anonymous.
     pub fn new(inner: H, sessions: Arc<SessionManager>) -> Self {
-        Self { inner, sessions, owner: Owner::Anonymous, connection: OnceCell::new(), calls: TaskTracker::new() }
+        Self { inner, shared: Shared::new(sessions, Owner::Anonymous) }
+    }
+
+    /// The same around another handler.
+    #[cfg(feature = "http")]
+    pub(crate) fn around<G>(&self, inner: G) -> WithSessions<G> {
+        WithSessions { inner, shared: Arc::clone(&self.shared) }
     }
 
     /// Says whose the connection is, for transports other than HTTP.
     #[must_use]
-    pub fn owned_by(mut self, owner: impl Into<Owner>) -> Self {
-        self.owner = owner.into();
-        self
+    pub fn owned_by(self, owner: impl Into<Owner>) -> Self {
+        Self { inner: self.inner, shared: Shared::new(Arc::clone(&self.shared.sessions), owner.into()) }
     }
 
     /// The handler inside.
@@ -85,15 +103,16 @@ impl<H> WithSessions<H> {
     /// Waits until no call is being answered.
     #[cfg(feature = "stdio")]
     pub(crate) async fn idle(&self) {
-        self.calls.close();
-        self.calls.wait().await;
+        self.shared.calls.close();
+        self.shared.calls.wait().await;
     }
 
     /// Ends the connection's own session, if it has one.
     #[cfg(feature = "stdio")]
     pub(crate) async fn end_connection(&self) {
-        if let Some(connection) = self.connection.get()
-            && let Err(error) = connection.end(&self.sessions).await
+        let Shared { sessions, connection, .. } = &*self.shared;
+        if let Some(connection) = connection.get()
+            && let Err(error) = connection.end(sessions).await
         {
             tracing::warn!(%error, "the connection's session was not ended; it will expire");
         }
@@ -101,8 +120,9 @@ impl<H> WithSessions<H> {
 
     /// The session that a call with these arguments belongs to.
     fn session(&self, context: &RequestContext<RoleServer>, arguments: Option<&JsonObject>) -> Session {
-        let found = resolve(context, arguments, self.connection.get());
-        let session = Session::new(Arc::clone(&self.sessions), owner_of(&context.extensions, self.owner), found);
+        let Shared { sessions, owner, connection, .. } = &*self.shared;
+        let found = resolve(context, arguments, connection.get());
+        let session = Session::new(Arc::clone(sessions), owner_of(&context.extensions, *owner), found);
         #[cfg(feature = "http")]
         let session = session.with(Ahead::of(&context.extensions));
         session
@@ -115,14 +135,14 @@ impl<H> WithSessions<H> {
         mut context: RequestContext<RoleServer>,
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
     ) -> impl Future<Output = Result<Result<T, ErrorData>, CutShort>> + Send {
-        let answering = self.calls.token();
+        let answering = self.shared.calls.token();
         context.extensions.insert(session.clone());
         let (cancelled, ended) = (context.ct.clone(), end_of_connection(&context.extensions));
-        let answer = bracket(session, cancelled, ended, || call(context));
-        async move {
-            let _answering = answering;
-            answer.await
-        }
+        // Not awaited: a future that awaits another which it was made with holds that twice.
+        bracket(session, cancelled, ended, || call(context)).map(move |answer| {
+            drop(answering);
+            answer
+        })
     }
 
     /// The same for a request that names no session by itself.
@@ -132,8 +152,7 @@ impl<H> WithSessions<H> {
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
     ) -> impl Future<Output = Result<T, ErrorData>> + Send {
         let session = self.session(&context, None);
-        let answer = self.answer(session, context, call);
-        async move { answer.await? }
+        self.answer(session, context, call).map(|answer| answer?)
     }
 }
 
@@ -177,8 +196,10 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
         let has_connection = !came_over_http(&context.extensions);
         let result = self.inner.initialize(request, context).await?;
         if has_connection {
-            let open = || async { Connection::open(&self.sessions, self.owner).await.map(Arc::new) };
-            self.connection.get_or_try_init(open).await?;
+            let Shared { sessions, owner, connection, .. } = &*self.shared;
+            let open = || async { Connection::open(sessions, *owner).await.map(Arc::new) };
+            // Apart, since every request has room for what the largest of them holds.
+            Box::pin(connection.get_or_try_init(open)).await?;
         }
         Ok(result)
     }

@@ -26,8 +26,8 @@ impl Caller {
     }
 
     /// Runs a request of this caller's.
-    pub(super) async fn scope<T>(self, request: impl Future<Output = T>) -> T {
-        CALLER.scope(self, request).await
+    pub(super) fn scope<T>(self, request: impl Future<Output = T>) -> impl Future<Output = T> {
+        CALLER.scope(self, request)
     }
 
     /// Whose request is being answered. Outside of one nobody is authenticated.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
-use serde::Deserialize;
+use memchr::memmem;
 use session_core::{SessionKey, SessionManager, SessionName};
 
 use crate::ahead::Ahead;
 use crate::principal::owner_of_request;
 use crate::tools::UNREAD;
+
+use super::headers::{METHOD, NAME};
 
 /// Loads the session that a call of 2026-07-28 names, before rmcp begins anything for that call: to wait is cheapest
 /// then. By its `Mcp-Session-Id`, a session is loaded first in any case.
@@ -30,7 +32,7 @@ impl Foresight {
     /// Puts into a request what its call is going to ask first.
     pub(super) async fn look(&self, request: &mut Parts, body: &[u8]) {
         let Some(sessions) = &self.sessions else { return };
-        if body.len() > MAX_BODY || !may_look_at_a_session(&request.headers) {
+        if !may_look_at_a_session(&request.headers) {
             return;
         }
         let Some(name) = named(body) else { return };
@@ -46,29 +48,57 @@ impl Foresight {
 fn may_look_at_a_session(headers: &HeaderMap) -> bool {
     let has_arguments = |method| method == "tools/call" || method == "prompts/get";
     let looks = |name| UNREAD.iter().all(|unread| name != unread);
-    headers.get("mcp-method").is_some_and(has_arguments)
-        && headers.get("mcp-name").is_some_and(looks)
+    headers.get(&METHOD).is_some_and(has_arguments)
+        && headers.get(&NAME).is_some_and(looks)
         && !headers.contains_key(ORIGIN)
 }
 
-/// The session that a call's arguments name.
+/// The session that a call's arguments name, as far as that can be seen without reading all of the body: the first that is
+/// said to be one.
 fn named(body: &[u8]) -> Option<SessionName> {
-    #[derive(Deserialize)]
-    struct Request<'a> {
-        #[serde(borrow)]
-        params: Params<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Params<'a> {
-        #[serde(borrow)]
-        arguments: Arguments<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Arguments<'a> {
-        session: &'a str,
-    }
-    serde_json::from_slice::<Request<'_>>(body).ok()?.params.arguments.session.parse().ok()
+    memmem::find_iter(body, ARGUMENT).find_map(|at| {
+        let after = body[at + ARGUMENT.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let (name, _) = after.strip_prefix(b"\"")?.split_at_checked(SessionName::LEN)?;
+        str::from_utf8(name).ok()?.parse().ok()
+    })
 }
 
-/// The longest body in bytes that is read twice.
-const MAX_BODY: usize = 16 * 1024;
+/// What comes before a session's handle.
+const ARGUMENT: &[u8] = b"\"session\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "ses_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    #[test]
+    fn a_session_is_seen_wherever_and_however_it_is_named() {
+        for body in [
+            format!(r#"{{"params":{{"name":"read","arguments":{{"session":"{NAME}"}}}}}}"#),
+            format!(
+                r#"{{"params":{{"arguments":{{"a":"session","b":["session"],"session" :{}"{NAME}","c":1}}}}}}"#,
+                "\n\t "
+            ),
+        ] {
+            let seen = named(body.as_bytes()).expect("it is named");
+            assert_eq!(seen.expose(), NAME);
+        }
+    }
+
+    #[test]
+    fn what_names_no_session_is_left_to_the_call() {
+        for body in [
+            String::new(),
+            r#"{"session":"ses_short"}"#.to_owned(),
+            r#""session""#.to_owned(),
+            r#""session":""#.to_owned(),
+            r#"{"session":7}"#.to_owned(),
+            format!(r#"{{"sessions":"{NAME}"}}"#),
+            format!(r#"{{"said":"\"session\":\"{NAME}\""}}"#),
+            format!(r#"{{"session":"{}é"}}"#, &NAME[1..]),
+        ] {
+            assert!(named(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::{BodyExt as _, LengthLimitError};
+use http_body_util::{BodyExt as _, Full, LengthLimitError};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use serde_json::Value;
 use session_core::Owner;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::with_sessions::WithSessions;
 
@@ -25,6 +26,7 @@ use super::deletion::Deletion;
 use super::foresight::Foresight;
 use super::guard::Guard;
 use super::handshake::Handshake;
+use super::headers::{METHOD, SESSION_ID};
 use super::legacy::LegacySessions;
 use super::refusal::{INVALID_REQUEST, PARSE_ERROR, refuse};
 use super::trouble::Trouble;
@@ -66,7 +68,7 @@ impl<H: ServerHandler> Front<H> {
             match *request.method() {
                 Method::POST => self.post(request).await,
                 Method::DELETE => self.delete(request).await,
-                _ => self.answer(request).await,
+                _ => self.answer(without_body(request), None).await,
             }
         };
         let mut response = caller.scope(answer).await;
@@ -79,7 +81,7 @@ impl<H: ServerHandler> Front<H> {
 
     /// Who sends a request; with what it says, if it names a session that is not open here.
     fn caller(&self, owner: Owner, request: &mut Request) -> Caller {
-        let id = request.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+        let id = request.headers().get(&SESSION_ID).and_then(|id| id.to_str().ok());
         if id.is_none_or(|id| self.legacy.has(id)) {
             return Caller::new(owner, None);
         }
@@ -90,8 +92,12 @@ impl<H: ServerHandler> Front<H> {
     }
 
     /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known. Of a stream that cannot be resumed
-    /// it says no more than that nothing is on it.
-    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+    /// it says no more than that nothing is on it. The call is in flight until the last byte of its answer.
+    fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+        call: Option<TaskTrackerToken>,
+    ) -> impl Future<Output = Response> + Send {
         let is_stream = request.method() == Method::GET;
         // A future of some kilobytes, which those around it would copy from one to the next.
         let handling = Box::pin(self.rmcp.handle(request));
@@ -99,7 +105,13 @@ impl<H: ServerHandler> Front<H> {
             let (response, trouble) = Trouble::watch(handling).await;
             match trouble {
                 Some(trouble) if is_stream || response.status().is_server_error() => trouble.response(),
-                _ => response.map(Body::new),
+                _ => response.map(|body| {
+                    // Nothing fails here. What wraps the body keeps the call, and leaves it as long as it was.
+                    Body::new(body.map_err(move |never| {
+                        let _in_flight = &call;
+                        never
+                    }))
+                }),
             }
         }
     }
@@ -124,27 +136,21 @@ impl<H: ServerHandler> Front<H> {
         // A subscription has no end of its own, and is no call that could be waited for.
         let call = (!is_subscription(&parts.headers)).then(|| self.calls.token());
         self.foresight.look(&mut parts, &body).await;
-        let is_json = is_json(&parts.headers);
-        let request = Request::from_parts(parts, Body::from(body.clone()));
-        let response = Handshake::watch(self.answer(request)).await;
+        let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+        let request = Request::from_parts(parts, Full::from(body.clone()));
+        let response = Handshake::watch(self.answer(request, call)).await;
         match response.status() {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json => return not_a_message(&body),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE if is_json(content_type.as_ref()) => not_a_message(&body),
             // What is wrong with the body comes before what is wrong with the answer it could have.
-            StatusCode::NOT_ACCEPTABLE if !is_json_text(&body) => return not_a_message(&body),
-            _ => {}
+            StatusCode::NOT_ACCEPTABLE if !is_json_text(&body) => not_a_message(&body),
+            _ => response,
         }
-        response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _in_flight = &call;
-                frame
-            }))
-        })
     }
 
     /// Lets rmcp check the request and the session manager end the session. rmcp's own answer is 202, also for what was
     /// never there.
     async fn delete(&self, request: Request) -> Response {
-        let (response, deletion) = Deletion::watch(self.answer(request)).await;
+        let (response, deletion) = Deletion::watch(self.answer(without_body(request), None)).await;
         if response.status() != StatusCode::ACCEPTED {
             return response;
         }
@@ -156,14 +162,19 @@ impl<H: ServerHandler> Front<H> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+/// What is sent with a method that has no use for a body is not read.
+fn without_body(request: Request) -> Request<Full<Bytes>> {
+    request.map(|_| Full::default())
+}
+
+fn is_json(content_type: Option<&HeaderValue>) -> bool {
+    let essence = content_type.and_then(|value| value.to_str().ok()?.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Whether this is the request of 2026-07-28 for a stream of notifications. rmcp holds the header against the body.
 fn is_subscription(headers: &HeaderMap) -> bool {
-    headers.get("mcp-method").is_some_and(|method| method == "subscriptions/listen")
+    headers.get(&METHOD).is_some_and(|method| method == "subscriptions/listen")
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {

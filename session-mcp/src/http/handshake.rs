@@ -19,8 +19,8 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// Runs a request that may open a session.
-    pub(super) async fn watch<T>(request: impl Future<Output = T>) -> T {
-        HANDSHAKE.scope(Cell::new(None), request).await
+    pub(super) fn watch<T>(request: impl Future<Output = T>) -> impl Future<Output = T> {
+        HANDSHAKE.scope(Cell::new(None), request)
     }
 
     /// Begins a handshake that is undone by `clean_up`. Outside [`watch`](Self::watch) it is undone at once.

@@ -266,13 +266,13 @@ impl RmcpSessions for LegacySessions {
             },
             _ => None,
         };
-        let answer = local.initialize(message).await;
+        let answer = Box::pin(local.initialize(message)).await;
         let (Some(ServerJsonRpcMessage::Response(_)), Some(greeting)) = (&answer, greeting) else {
             Handshake::fail().await;
             return answer.ok_or(LegacyError);
         };
         // A session that no other process could take over is none that its client should rely on.
-        if let Err(error) = self.sessions.update(local.key(), greeting).await {
+        if let Err(error) = Box::pin(self.sessions.update(local.key(), greeting)).await {
             Handshake::fail().await;
             return Err(error.into());
         }
@@ -338,7 +338,8 @@ impl RmcpSessions for LegacySessions {
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), LegacyError> {
         let local = self.local(id)?;
-        Ok(deliver(&local, message).await?)
+        // Apart: a call's request would have room for this all the same.
+        Ok(Box::pin(deliver(&local, message)).await?)
     }
 
     async fn create_standalone_stream(

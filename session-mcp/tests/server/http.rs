@@ -34,6 +34,16 @@ async fn what_is_no_json_answers_a_parse_error() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_whole_says_how_long_it_is() {
+    let server = Server::start().await;
+    let answer = Modern::of(&server).send("tools/list", None, json!({})).await;
+    let headers = answer.headers().clone();
+    let body = answer.bytes().await.expect("a body");
+    assert_eq!(headers["content-length"].to_str().ok(), Some(&*body.len().to_string()), "{headers:?}");
+    assert!(!headers.contains_key("transfer-encoding"), "{headers:?}");
+}
+
+#[tokio::test]
 async fn texts_that_are_no_utf_8_are_no_json() {
     let server = Server::start().await;
     let body = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}".to_vec();

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -11,6 +11,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, PushInfo, RedisConnectionInfo, RedisError, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
+
+use super::gather::gathering;
+use super::pulse::with_pulse;
 
 /// A connection that many requests share. It closes with its last handle.
 ///
@@ -22,11 +25,13 @@ pub(crate) struct Connection {
     driver: Option<AbortHandle>,
 }
 
-/// What was seen of a stream. The driver writes it.
+/// What was seen of a stream.
 #[derive(Debug, Default)]
 struct Seen {
     /// How many bytes came.
     received: AtomicU64,
+    /// How many requests wait for replies.
+    under_way: AtomicUsize,
     /// The error it ended with. Those who wait for replies are told no more than that it ended.
     failure: OnceLock<Arc<io::Error>>,
 }
@@ -70,12 +75,13 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let seen = Arc::new(Seen::default());
-        let stream = Watched { stream, seen: Arc::clone(&seen) };
+        let (stream, sent) = (Watched { stream, seen: Arc::clone(&seen) }, Arc::clone(&seen));
         // The library's own timeouts are off: a link has one for each attempt.
         let config = config.set_connection_timeout(None).set_response_timeout(None);
         let (multiplexed, driver) = MultiplexedConnection::new_with_config(as_whom, stream, config).await?;
         let driver = tokio::spawn(async move {
-            driver.await;
+            let are_several = || sent.under_way.load(Ordering::Relaxed) > 1;
+            with_pulse(gathering(driver, are_several)).await;
             ended();
         });
         Ok(Self { multiplexed, seen, driver: Some(driver.abort_handle()) })
@@ -88,6 +94,7 @@ impl Connection {
 
     /// Sends commands and waits for one reply for each.
     pub(crate) async fn send(&self, steps: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let _under_way = UnderWay::begin(&self.seen);
         self.multiplexed.clone().send_packed_commands(steps, 0, steps.len()).await
     }
 
@@ -107,6 +114,22 @@ impl Drop for Connection {
         if let Some(driver) = &self.driver {
             driver.abort();
         }
+    }
+}
+
+/// A request that waits for its replies.
+struct UnderWay<'a>(&'a Seen);
+
+impl<'a> UnderWay<'a> {
+    fn begin(seen: &'a Seen) -> Self {
+        seen.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(seen)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

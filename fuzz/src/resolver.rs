@@ -13,8 +13,9 @@ use self::stage::Stage;
 /// of everybody's sessions, against what was promised.
 ///
 /// A line is a digit that says who speaks, and a JSON-RPC request. In it `$meta` stands for what a request of
-/// 2026-07-28 says of itself, `$0` to `$9` for the handles that the speaker was given so far, `@0` to `@9` for those that
-/// anybody was given, and `~0` to `~9` for the locators in those. `+60` lets a minute pass. What is no line is passed over.
+/// 2026-07-28 says of itself, `$0` to `$9` for the handles that the speaker was given so far, `@0` to `@9` for those
+/// that anybody was given, and `~0` to `~9` for the locators in those. `+60` lets a minute pass. What is no line is
+/// passed over.
 pub fn resolver(script: &str) {
     thread_local!(static RUNTIME: Runtime = runtime());
     RUNTIME.with(|runtime| runtime.block_on(play(script)));

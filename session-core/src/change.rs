@@ -123,8 +123,8 @@ impl Change {
         self
     }
 
-    /// The bytes of the longest value that it sets, which count against [`Limits::value_bytes`](crate::Limits); those under
-    /// reserved names do not.
+    /// The bytes of the longest value that it sets, which count against [`Limits::value_bytes`](crate::Limits); those
+    /// under reserved names do not.
     #[must_use]
     pub fn longest_value(&self) -> usize {
         let values = self.state.iter().filter(|(name, _)| !name.is_reserved()).filter_map(|(_, value)| value.as_ref());

@@ -10,7 +10,8 @@ use crate::text::InvalidText;
 /// Three kinds that callers must keep apart: an answer (the first group), a backend that is not there
 /// ([`Unavailable`](Self::Unavailable), which passes), and a defect ([`Defect`](Self::Defect), which does not).
 /// Messages say what to do and hold no name, no value and no backend's text; a backend's own error is the
-/// [`source`](std::error::Error::source), for an operator's log and never for a client. Even there it holds no password.
+/// [`source`](std::error::Error::source), for an operator's log and never for a client. Even there it holds no
+/// password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

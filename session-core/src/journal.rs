@@ -15,19 +15,19 @@ use crate::owner::Owner;
 /// Keeps what is said in sessions for a while, in order, for every process that has the same backend.
 ///
 /// A session has two [feeds](Feed). Whoever has something for it appends an entry, whoever waits for something follows
-/// the feed and reads on from where they were. That is all that processes need to speak for one another: what one of them
-/// has to tell a client, another can deliver, also later.
+/// the feed and reads on from where they were. That is all that processes need to speak for one another: what one of
+/// them has to tell a client, another can deliver, also later.
 ///
-/// Entries are bytes. A journal knows nothing of what they say, and nothing of the sessions: who may read a feed was decided
-/// by whoever loaded the session.
+/// Entries are bytes. A journal knows nothing of what they say, and nothing of the sessions: who may read a feed was
+/// decided by whoever loaded the session.
 ///
 /// # Promises that hold for every method
 ///
 /// - **Order.** Positions rise in the order of appending, whoever appends. *`entries_come_back_in_order`*
 /// - **Two handles on one backend are one journal.** *`a_follower_is_rung_by_another_handle`*
 /// - **Bounded.** A feed holds no more than its [`JournalLimits`]: the oldest entries go first, the newest stays, and
-///   an entry goes when it has been there for [`keep`](JournalLimits::keep). *`a_feed_is_bounded_in_entries_and_bytes`*,
-///   *`entries_go_after_their_time`*
+///   an entry goes when it has been there for [`keep`](JournalLimits::keep).
+///   *`a_feed_is_bounded_in_entries_and_bytes`*, *`entries_go_after_their_time`*
 /// - **Feeds are apart**: those of two sessions, of two owners of one locator, and the two of one session.
 ///   *`feeds_are_apart`*
 /// - **Dropping a future** leaves an entry appended or not.
@@ -90,9 +90,9 @@ pub trait Journal: fmt::Debug + Send + Sync {
 pub trait Follower: Send {
     /// Waits until there may be something new: an entry, the end of the session, or what somebody rang for.
     ///
-    /// The first call completes once the feed is being followed, so that whoever reads then, and again each time that this
-    /// completes, misses nothing. Rings that come together are one. It can complete without cause, after a backend was away
-    /// for example. Dropping the future loses no ring. *`a_ring_is_not_lost`*
+    /// The first call completes once the feed is being followed, so that whoever reads then, and again each time that
+    /// this completes, misses nothing. Rings that come together are one. It can complete without cause, after a backend
+    /// was away for example. Dropping the future loses no ring. *`a_ring_is_not_lost`*
     async fn rung(&mut self);
 }
 
@@ -179,8 +179,8 @@ impl fmt::Debug for Entry {
 pub struct Appended {
     /// Where it is.
     pub at: Position,
-    /// Where the entry before it is, [`Position::START`] if there is none: whoever has read that far needs not read this
-    /// one.
+    /// Where the entry before it is, [`Position::START`] if there is none: whoever has read that far needs not read
+    /// this one.
     pub after: Position,
 }
 

@@ -31,7 +31,8 @@ use crate::typed::encode;
 /// Sessions as an application uses them, over any [`SessionStore`].
 ///
 /// A manager begins stopped. Between [`start`](Self::start) and [`stop`](Self::stop) it serves; outside, whatever asks
-/// the store answers [`Error::NotRunning`]. Share it as `Arc<SessionManager>`, or [`install`](Self::install) it for the process.
+/// the store answers [`Error::NotRunning`]. Share it as `Arc<SessionManager>`, or [`install`](Self::install) it for the
+/// process.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
@@ -121,8 +122,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// The store's, when it does not answer, and [`Error::NotRunning`] when it was stopped meanwhile; the manager is then
-    /// still stopped.
+    /// The store's, when it does not answer, and [`Error::NotRunning`] when it was stopped meanwhile; the manager is
+    /// then still stopped.
     pub async fn start(&self) -> Result<(), Error> {
         if self.is_running() {
             return Ok(());
@@ -210,8 +211,8 @@ impl SessionManager {
     }
 
     /// A number that has moved once a change of a session that was made through this manager is known to its maker, and
-    /// may move without one. Whoever loads a session when it was this, and finds it the same later, missed no change that
-    /// anybody in this process could tell them of. Asks no store.
+    /// may move without one. Whoever loads a session when it was this, and finds it the same later, missed no change
+    /// that anybody in this process could tell them of. Asks no store.
     #[must_use]
     pub fn changes(&self, key: &SessionKey) -> u64 {
         self.changes.of(key.locator())
@@ -220,8 +221,8 @@ impl SessionManager {
     /// Changes a session.
     ///
     /// Raises [`Reason::Promoted`] if the change adds grants and [`Reason::Revoked`] if it takes grants away, each once
-    /// however many they are, and [`Reason::Switched`] if it sets or removes the project. Whether there was something to
-    /// take away, or another project before, nobody says.
+    /// however many they are, and [`Reason::Switched`] if it sets or removes the project. Whether there was something
+    /// to take away, or another project before, nobody says.
     ///
     /// # Errors
     ///
@@ -415,8 +416,9 @@ impl SessionManager {
         Ok(updated.await?.1)
     }
 
-    /// Changes a session depending on what it is, as [`SessionStoreExt::update_with`](crate::SessionStoreExt::update_with)
-    /// does, with a pause between attempts. For callers who are let in already.
+    /// Changes a session depending on what it is, as
+    /// [`SessionStoreExt::update_with`](crate::SessionStoreExt::update_with) does, with a pause between attempts. For
+    /// callers who are let in already.
     pub(crate) async fn change_with<T: Send>(
         &self,
         target: Target<'_>,
@@ -441,8 +443,8 @@ impl SessionManager {
         Err(StoreError::Conflict.into())
     }
 
-    /// Lets the journal forget sessions that have ended. It forgets by itself what it is not told of here, later. `false`
-    /// if it could not be told.
+    /// Lets the journal forget sessions that have ended. It forgets by itself what it is not told of here, later.
+    /// `false` if it could not be told.
     async fn forget(&self, owner: &Owner, subject: Subject) -> bool {
         let Some(journal) = &self.journal else { return true };
         let told = journal.forget(owner, &subject).await;

@@ -13,8 +13,8 @@ use crate::time::Expired;
 /// sessions on its own what it removed. What one can rely on:
 ///
 /// - An event is raised **after the store acknowledged** what it says. What was refused raises none. An operation whose
-///   outcome is unknown ([`Unavailable`](crate::StoreError::Unavailable) that may have been applied), or whose future is
-///   dropped, raises none either: **events can be missed**, and none is told twice.
+///   outcome is unknown ([`Unavailable`](crate::StoreError::Unavailable) that may have been applied), or whose future
+///   is dropped, raises none either: **events can be missed**, and none is told twice.
 /// - **Each process tells what it did itself.** What other replicas do, they tell.
 /// - [`Reason::Expired`] is told when somebody who removes an expired session first notices, **at most once, possibly
 ///   late, possibly never**: what a backend drops by itself, nobody notices but a later `create` of the same principal.

@@ -15,8 +15,8 @@ impl StateName {
     /// The longest name in bytes.
     pub const MAX_BYTES: usize = 128;
 
-    /// A name of the server's own, which no client can spell: what is kept under it is the server's alone to write and to
-    /// read. It counts against no limit of the client's, so see to it that no client makes it large.
+    /// A name of the server's own, which no client can spell: what is kept under it is the server's alone to write and
+    /// to read. It counts against no limit of the client's, so see to it that no client makes it large.
     ///
     /// This library has some. Those of a server begin with a dot, the server's name and another dot.
     ///

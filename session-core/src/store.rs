@@ -24,11 +24,13 @@ use crate::time::{Expired, Timestamp};
 ///
 /// - **Absent, expired and ended are one case**: `None`, `false` or [`NotFound`](StoreError::NotFound), whichever the
 ///   method has. Expiry is decided when reading, not when sweeping. *`absent_expired_and_ended_are_one_case`*
-/// - **An unknown locator, an unknown secret and a foreign owner get the same answer.** *`a_foreign_session_is_an_unknown_one`*,
-///   *`an_unknown_secret_is_an_unknown_session`*, *`a_locator_serves_only_its_authenticated_owner`*
+/// - **An unknown locator, an unknown secret and a foreign owner get the same answer.**
+///   *`a_foreign_session_is_an_unknown_one`*, *`an_unknown_secret_is_an_unknown_session`*,
+///   *`a_locator_serves_only_its_authenticated_owner`*
 /// - **Nothing brings an absent session back** but a new `create`. *`nothing_late_brings_a_session_back`*
 /// - **Two handles on one backend are one store.** *`two_handles_are_one_store`*
-/// - **Dropping a future leaves the old state or the new**, never a mixture. *`a_cancelled_operation_leaves_the_old_or_the_new`*
+/// - **Dropping a future leaves the old state or the new**, never a mixture.
+///   *`a_cancelled_operation_leaves_the_old_or_the_new`*
 /// - **A backend that is away is [`Unavailable`](StoreError::Unavailable)**, never "not found".
 /// - **What comes from outside is validated by the types** before a store sees it, and an unknown name creates nothing.
 ///   *`hostile_names_are_refused_before_the_backend`*
@@ -59,7 +61,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
 
     /// Loads a snapshot, in one round trip.
     ///
-    /// - [`Load::Touch`] begins the idle timeout anew, [`Load::Peek`] leaves it alone. *`touch_slides_and_peek_does_not`*
+    /// - [`Load::Touch`] begins the idle timeout anew, [`Load::Peek`] leaves it alone.
+    ///   *`touch_slides_and_peek_does_not`*
     /// - A read-only grant never prolongs, whichever is asked. *`a_read_only_grant_reads_and_nothing_else`*
     /// - The absolute lifetime wins over any number of touches. *`both_lifetimes_hold_together`*
     /// - No later change reaches a snapshot. *`a_snapshot_stays_what_it_was`*
@@ -77,7 +80,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// - Each applied change counts the version up by one. *`every_change_counts_one_version`*
     /// - With an expected version it is a compare-and-set. *`a_stale_version_is_a_conflict`*,
     ///   *`racing_compare_and_sets_lose_nothing`*
-    /// - An added grant opens the session from then on, a revoked one nothing. *`an_added_grant_opens_and_a_revoked_one_does_not`*
+    /// - An added grant opens the session from then on, a revoked one nothing.
+    ///   *`an_added_grant_opens_and_a_revoked_one_does_not`*
     /// - A grant ends no later than the session and its giver's own. *`a_grant_ends_with_its_session_and_its_giver`*
     ///
     /// # Errors
@@ -141,8 +145,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// [`Unavailable`](StoreError::Unavailable).
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Whether sessions are kept in this very process, so that asking for one is nothing to be waited for. A hint, which
-    /// changes no answer: of a store that is elsewhere, callers ask what they can foresee before they begin anything.
+    /// Whether sessions are kept in this very process, so that asking for one is nothing to be waited for. A hint,
+    /// which changes no answer: of a store that is elsewhere, callers ask what they can foresee before they begin
+    /// anything.
     fn is_local(&self) -> bool;
 }
 

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::session::Loaded;
 
-/// A session, or why there is none, as it was loaded for a request before the call in it began. The call takes it for its
-/// first look, so that the store is not asked twice.
+/// A session, or why there is none, as it was loaded for a request before the call in it began. The call takes it for
+/// its first look, so that the store is not asked twice.
 #[derive(Clone, Debug)]
 pub(crate) struct Ahead(Arc<ForRequest>);
 

@@ -20,8 +20,8 @@ use crate::session::Session;
 /// Runs one call of a handler. Its session is used again and again meanwhile, often enough for it not to idle out, and
 /// once more at the end of a call that took long enough for that, or did not use it.
 ///
-/// Once `cancelled` says so, or `ended`, which is told to `cancelled` then, the call has [`GRACE`] to end by itself. Then
-/// it is dropped, wherever it is.
+/// Once `cancelled` says so, or `ended`, which is told to `cancelled` then, the call has [`GRACE`] to end by itself.
+/// Then it is dropped, wherever it is.
 ///
 /// The call's future is made at once, and put where it stays: an `async fn` would hold what it is made of a second
 /// time.

@@ -48,8 +48,8 @@ pub struct Config {
     /// How often at the latest the memory of expired sessions is freed.
     #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
-    /// How long requests are still served when the server is to end and `/readyz` says so: as long as a balancer takes to
-    /// notice.
+    /// How long requests are still served when the server is to end and `/readyz` says so: as long as a balancer takes
+    /// to notice.
     #[serde(with = "humantime_serde")]
     pub drain_delay: Duration,
     /// How long calls in flight are waited for when the server is to end.
@@ -67,20 +67,20 @@ pub struct Config {
     /// The file of the bearer tokens that are served over HTTP, and nobody without one; see
     /// [`Tokens`](crate::Tokens). Not set, the application's own authentication says who calls, or nobody does.
     pub tokens: Option<PathBuf>,
-    /// Whether a request over HTTP is refused whose caller is not authenticated, by `tokens` or by the application's own
-    /// authentication. With `tokens` it always is.
+    /// Whether a request over HTTP is refused whose caller is not authenticated, by `tokens` or by the application's
+    /// own authentication. With `tokens` it always is.
     pub require_principal: bool,
     /// Who calls over stdio; anonymous if it is not set.
     pub local_principal: Option<Principal>,
     /// Whether the schemas ask clients to repeat the handle in a header, on which a balancer can route. A handle is a
     /// secret where callers are not authenticated, so it needs `tokens` or `require_principal`.
     pub handle_header: bool,
-    /// How long the handler of a session of a protocol version before 2026-07-28 is kept while nobody uses it. It is made
-    /// again for the session's next request; what it remembered outside of its session is gone then.
+    /// How long the handler of a session of a protocol version before 2026-07-28 is kept while nobody uses it. It is
+    /// made again for the session's next request; what it remembered outside of its session is gone then.
     #[serde(with = "humantime_serde")]
     pub handler_idle_timeout: Duration,
-    /// Whether a call of a protocol version before 2026-07-28 is refused while what its client is told cannot be kept for
-    /// when it is cut off. Not set, it is answered, and a client that is cut off then has to call again.
+    /// Whether a call of a protocol version before 2026-07-28 is refused while what its client is told cannot be kept
+    /// for when it is cut off. Not set, it is answered, and a client that is cut off then has to call again.
     pub require_resumability: bool,
     /// The directories that sessions can work in, and in what is beneath them; any directory, if there are none, which
     /// over HTTP lets callers look for config files wherever this process can.
@@ -243,8 +243,9 @@ impl From<&JournalConfig> for JournalLimits {
     }
 }
 
-/// Where sessions are kept: `memory`, or a Redis URL in one of the forms `redis://`, `redis+unix://`, `redis+cluster://`
-/// and `redis+sentinel://`, or with `rediss` for TLS. `Debug` shows the form alone, since a URL can hold a password.
+/// Where sessions are kept: `memory`, or a Redis URL in one of the forms `redis://`, `redis+unix://`,
+/// `redis+cluster://` and `redis+sentinel://`, or with `rediss` for TLS. `Debug` shows the form alone, since a URL can
+/// hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);
 

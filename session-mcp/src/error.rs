@@ -14,9 +14,9 @@ use crate::time::rfc3339;
 /// What a call gets instead of its session.
 ///
 /// In a tool, `?` makes it a *tool execution error*: a sentence that tells the model what to do, and for programs, in
-/// `_meta`, `"session-mcp/refusal": {"error": …}` with `retry_after_ms` where trying again helps. That holds for methods
-/// that return `Result<_, SessionError>` and, behind [`WithSessions`](crate::WithSessions), for those that return
-/// `Result<_, ErrorData>`. In a prompt or a resource it becomes a JSON-RPC error with the same data.
+/// `_meta`, `"session-mcp/refusal": {"error": …}` with `retry_after_ms` where trying again helps. That holds for
+/// methods that return `Result<_, SessionError>` and, behind [`WithSessions`](crate::WithSessions), for those that
+/// return `Result<_, ErrorData>`. In a prompt or a resource it becomes a JSON-RPC error with the same data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -205,8 +205,8 @@ pub(crate) fn log(error: &StoreError) {
     }
 }
 
-/// A tool execution error: a sentence for the model, data for programs. It has no structured content, which would have to
-/// match the tool's output schema: there are clients that look.
+/// A tool execution error: a sentence for the model, data for programs. It has no structured content, which would have
+/// to match the tool's output schema: there are clients that look.
 pub(crate) fn tool_error(message: String, data: Value) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(message)]);
     result.meta = Some(MetaObject(JsonObject::from_iter([(REFUSAL.to_owned(), data)])));

@@ -95,9 +95,9 @@ impl Endpoint {
     /// Puts a handler behind HTTP. `handler` is called once for each session of a protocol version before 2026-07-28
     /// and once for each request after, so it has to be cheap: share what is dear. Needs a tokio runtime.
     ///
-    /// What clients of those versions are told is kept in the manager's [journal](SessionManager::with_journal). Without
-    /// one it is kept in this process, if the feature `memory` is on: other processes cannot go on with it, and what ends
-    /// through the manager is closed here within ten seconds instead of at once.
+    /// What clients of those versions are told is kept in the manager's [journal](SessionManager::with_journal).
+    /// Without one it is kept in this process, if the feature `memory` is on: other processes cannot go on with it, and
+    /// what ends through the manager is closed here within ten seconds instead of at once.
     ///
     /// # Errors
     ///

@@ -44,8 +44,8 @@ use self::cli::Cli;
 /// Standard output belongs to the protocol. The log goes to standard error: what `RUST_LOG` asks for, by default what
 /// the program says under its own name, what this library says, and the warnings of others.
 ///
-/// The program ends with status 0 when its input does, at SIGTERM and at Ctrl-C, after the calls in flight; with 2 if it
-/// cannot be served as it is set up; with 1 if something else went wrong. One line on standard error says what.
+/// The program ends with status 0 when its input does, at SIGTERM and at Ctrl-C, after the calls in flight; with 2 if
+/// it cannot be served as it is set up; with 1 if something else went wrong. One line on standard error says what.
 #[derive(Clone, Debug)]
 pub struct Program {
     name: &'static str,
@@ -75,8 +75,8 @@ impl Program {
     /// Reads the settings, serves until the program is to end, and says how that went. `handler` makes the handler, and
     /// may mount the session tools that it is given; its clones serve, as with [`serve_http`].
     ///
-    /// It makes a tokio runtime of its own, in which `handler` is called, and has to be called outside of one. A command
-    /// line that cannot be read, `--help` and `--version` end the process right here.
+    /// It makes a tokio runtime of its own, in which `handler` is called, and has to be called outside of one. A
+    /// command line that cannot be read, `--help` and `--version` end the process right here.
     pub fn run<H: ServerHandler + Clone>(&self, handler: impl FnOnce(SessionTools) -> H) -> ExitCode {
         let cli = Cli::read(self);
         let config = match settings::load(&cli) {

@@ -46,7 +46,8 @@ use crate::source::Source;
 #[derive(Clone)]
 pub struct Session(Arc<Call>);
 
-/// What the store answered, and how many [changes](SessionManager::changes) the manager had counted before it was asked.
+/// What the store answered, and how many [changes](SessionManager::changes) the manager had counted before it was
+/// asked.
 pub(crate) type Loaded = (Result<Snapshot, Error>, u64);
 
 struct Call {
@@ -129,8 +130,8 @@ impl Session {
         self.0.owner
     }
 
-    /// Who keeps the server's sessions, whether or not this call has one: for a tool that opens records of its own, which
-    /// every process with the same store then has.
+    /// Who keeps the server's sessions, whether or not this call has one: for a tool that opens records of its own,
+    /// which every process with the same store then has.
     ///
     /// ```
     /// # use session_mcp::{Session, SessionError};
@@ -152,10 +153,10 @@ impl Session {
 
     /// Loads the session as a use of it: a snapshot that later changes do not reach.
     ///
-    /// Where the session was loaded a moment ago to let the request in, over HTTP by its `Mcp-Session-Id`, or by its handle
-    /// if the store has to be waited for, that is the answer for a method which asks this first of all, before it waits
-    /// for anything: the store is not asked twice. To await what is ready already is not to wait. What the manager
-    /// changes in the session meanwhile is seen in any case.
+    /// Where the session was loaded a moment ago to let the request in, over HTTP by its `Mcp-Session-Id`, or by its
+    /// handle if the store has to be waited for, that is the answer for a method which asks this first of all, before
+    /// it waits for anything: the store is not asked twice. To await what is ready already is not to wait. What the
+    /// manager changes in the session meanwhile is seen in any case.
     ///
     /// # Errors
     ///
@@ -252,8 +253,8 @@ impl Session {
         self.apply_to(|target| self.0.sessions.modify::<K, F>(target, next)).await
     }
 
-    /// The directory the session works in, if it was set: the path as it is kept, which may lead somewhere else by now, or
-    /// out of the allowed roots. What is to be worked in is opened by
+    /// The directory the session works in, if it was set: the path as it is kept, which may lead somewhere else by now,
+    /// or out of the allowed roots. What is to be worked in is opened by
     /// [`Projects::open`](crate::project::Projects::open), which looks at each use.
     ///
     /// # Errors
@@ -264,7 +265,8 @@ impl Session {
     }
 
     /// Sets the directory the session works in. It is kept as it is given, and the session has no project from then on;
-    /// [`Projects::set_working_directory`](crate::project::Projects::set_working_directory) finds that of the directory.
+    /// [`Projects::set_working_directory`](crate::project::Projects::set_working_directory) finds that of the
+    /// directory.
     ///
     /// # Errors
     ///
@@ -436,8 +438,9 @@ impl Session {
         self.load().await.map(drop)
     }
 
-    /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that to
-    /// matter. The answer does not wait long for a store that is slow, and not at all for one that was just found away.
+    /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that
+    /// to matter. The answer does not wait long for a store that is slow, and not at all for one that was just found
+    /// away.
     pub(crate) async fn leave(&self, after: Duration) {
         if let Ok(key) = &self.0.key
             && (after >= soon(&self.0.sessions) || !self.0.is_used.load(Ordering::Relaxed))
@@ -494,8 +497,8 @@ impl Session {
         }
     }
 
-    /// What was loaded ahead of the call, unless the session may have changed since: somebody can have told the call, by a
-    /// lock that it did not have to wait for.
+    /// What was loaded ahead of the call, unless the session may have changed since: somebody can have told the call,
+    /// by a lock that it did not have to wait for.
     fn take_loaded(&self) -> Option<Result<Snapshot, Error>> {
         let (answer, changes) = self.loaded().take()?;
         let key = self.0.key.as_ref().ok()?;

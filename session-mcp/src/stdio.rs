@@ -26,8 +26,8 @@ use self::end_of_input::EndOfInput;
 /// `handler` makes it, and may mount the session tools that it is given. The connection's sessions are the configured
 /// principal's, else nobody's in particular.
 ///
-/// A call in flight when either happens is still answered, if it takes no longer than the configured time and the client
-/// reads. The manager becomes the one of the process, unless that has one.
+/// A call in flight when either happens is still answered, if it takes no longer than the configured time and the
+/// client reads. The manager becomes the one of the process, unless that has one.
 ///
 /// # Errors
 ///

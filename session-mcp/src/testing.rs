@@ -13,8 +13,8 @@ use crate::timer::TokioTimer;
 
 /// A session of its own for the unit test of a tool, which is then called as the plain method that it is.
 ///
-/// It lives in memory, in a store that nobody else has, until it is dropped. On a paused `tokio` clock it expires when the
-/// test says so.
+/// It lives in memory, in a store that nobody else has, until it is dropped. On a paused `tokio` clock it expires when
+/// the test says so.
 ///
 /// ```
 /// # use session_mcp::{Session, SessionError, TestSession};

@@ -56,10 +56,10 @@ pub(crate) const UNREAD: [&str; 3] = ["set_state", "delete_state", "end_session"
 /// [`mount`](Self::mount) adds it to every tool, [`mount_beside`](Self::mount_beside) leaves it at those that take
 /// [`InSession`].
 ///
-/// The tool itself never sees the argument, so its own parameters can refuse unknown fields. It never runs with one that
-/// is no handle. If it takes a [`Session`](crate::Session), it learns by using that whether there is one; if it takes
-/// none, the session is loaded before, and the tool runs only if there is one. (A tool that is no `async fn` has run by
-/// then, and its answer is withheld.) A tool whose schema has an
+/// The tool itself never sees the argument, so its own parameters can refuse unknown fields. It never runs with one
+/// that is no handle. If it takes a [`Session`](crate::Session), it learns by using that whether there is one; if it
+/// takes none, the session is loaded before, and the tool runs only if there is one. (A tool that is no `async fn` has
+/// run by then, and its answer is withheld.) A tool whose schema has an
 /// argument `session` of its own keeps that schema and that argument, unchanged; its value is taken for a handle
 /// nevertheless, so another name is the better choice. What a tool answers is left as it is.
 ///
@@ -91,11 +91,12 @@ impl SessionTools {
     /// Lets clients of 2026-07-28 repeat the handle in the header `Mcp-Param-Session`, by which a balancer can route.
     /// Off unless set.
     ///
-    /// Clients learn of the header from the list of tools: some have to list them before they call with a handle that they
-    /// have from elsewhere, and are refused until then. A handle is then seen by whoever sees headers. Where callers are anonymous it is all that protects a session, so
-    /// leave it off there. A call whose header and argument differ, or that has one without the other, is refused
-    /// before it reaches a tool, which rmcp does by [`get_tool`](rmcp::ServerHandler::get_tool): a handler that is
-    /// written without `#[tool_handler]` has to implement it.
+    /// Clients learn of the header from the list of tools: some have to list them before they call with a handle that
+    /// they have from elsewhere, and are refused until then. A handle is then seen by whoever sees headers. Where
+    /// callers are anonymous it is all that protects a session, so leave it off there. A call whose header and argument
+    /// differ, or that has one without the other, is refused before it reaches a tool, which rmcp does by
+    /// [`get_tool`](rmcp::ServerHandler::get_tool): a handler that is written without `#[tool_handler]` has to
+    /// implement it.
     #[must_use]
     pub fn with_handle_header(mut self, has_handle_header: bool) -> Self {
         self.has_handle_header = has_handle_header;

@@ -37,19 +37,19 @@ use crate::session::Session;
 
 /// A handler whose requests have sessions.
 ///
-/// It forwards every method to the handler it wraps. Before a request it finds out which session that belongs to, for the
-/// [`Session`] extractor of tools and prompts and for [`Session::of`] elsewhere: resources, lists, completions, the log
-/// level, subscriptions and tasks. The handshake has none, and neither has `listen`, which belongs to no session. It uses
-/// that session while a long call runs, so that the call does not lose it; and it answers a call that panics with an
-/// error, which leaves session and server usable.
+/// It forwards every method to the handler it wraps. Before a request it finds out which session that belongs to, for
+/// the [`Session`] extractor of tools and prompts and for [`Session::of`] elsewhere: resources, lists, completions, the
+/// log level, subscriptions and tasks. The handshake has none, and neither has `listen`, which belongs to no session.
+/// It uses that session while a long call runs, so that the call does not lose it; and it answers a call that panics
+/// with an error, which leaves session and server usable.
 ///
-/// A call that is cancelled, by `notifications/cancelled` or on 2026-07-28 by closing its stream, has a second to end by
-/// itself: [`RequestContext::ct`] tells it. So has one whose client was connected by an `Mcp-Session-Id` that has ended,
-/// wherever that was done. Then it is **dropped** where it waits, as any future can be: a change of its
+/// A call that is cancelled, by `notifications/cancelled` or on 2026-07-28 by closing its stream, has a second to end
+/// by itself: [`RequestContext::ct`] tells it. So has one whose client was connected by an `Mcp-Session-Id` that has
+/// ended, wherever that was done. Then it is **dropped** where it waits, as any future can be: a change of its
 /// session is then made in full or not at all. What has to be done to its end is spawned as a task.
 ///
-/// On 2026-07-28 one is made per request, and rmcp moves it from one of its futures to the next, so it is a pointer more
-/// than the handler inside.
+/// On 2026-07-28 one is made per request, and rmcp moves it from one of its futures to the next, so it is a pointer
+/// more than the handler inside.
 pub struct WithSessions<H> {
     inner: H,
     shared: Arc<Shared>,

@@ -20,18 +20,18 @@ use crate::sweeper::{Expiring as _, Swept};
 /// What is said in sessions, kept in this process and lost with it.
 ///
 /// It is a handle: clones are the same journal. An append takes one shard's lock, for as long as it takes to put one
-/// entry behind another. No operation awaits anything, so dropping a future leaves nothing half done. A follower compares how
-/// often it was rung with how often it noticed, so that no ring can be lost.
+/// entry behind another. No operation awaits anything, so dropping a future leaves nothing half done. A follower
+/// compares how often it was rung with how often it noticed, so that no ring can be lost.
 ///
 /// Its time is the runtime's: a paused `tokio` clock pauses it. Positions begin with the time at which the journal was
 /// made, so that those of a process that ended come before those of its successor.
 ///
 /// # The sweep
 ///
-/// What is over its time is not read, freed or not. Memory is freed by an append to the same feed, and by a task that the
-/// first [`append`](Journal::append) inside a `tokio` runtime spawns; its timers must be enabled. Eight times in
-/// [`keep`](JournalLimits::keep) it looks at the feeds of which an entry's time is over since, and at no other, so that a
-/// feed in which nothing more is said takes no memory either. It ends with the last handle and the last follower, is
+/// What is over its time is not read, freed or not. Memory is freed by an append to the same feed, and by a task that
+/// the first [`append`](Journal::append) inside a `tokio` runtime spawns; its timers must be enabled. Eight times in
+/// [`keep`](JournalLimits::keep) it looks at the feeds of which an entry's time is over since, and at no other, so that
+/// a feed in which nothing more is said takes no memory either. It ends with the last handle and the last follower, is
 /// spawned again after its runtime has gone, and outlives a panic.
 #[derive(Clone)]
 pub struct MemoryJournal(Arc<Swept<Feeds>>);
@@ -46,8 +46,8 @@ impl MemoryJournal {
         Self(Arc::new(Swept::new(Feeds::new(limits), sweep_interval)))
     }
 
-    /// How many feeds are in memory: those with entries, also with such as are over their time and were not swept yet, and
-    /// those that are followed.
+    /// How many feeds are in memory: those with entries, also with such as are over their time and were not swept yet,
+    /// and those that are followed.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.0.kept.held()

@@ -25,9 +25,9 @@ use crate::sweeper::{Expiring as _, SLICE, Swept};
 /// # The sweep
 ///
 /// Expiry is decided when reading. Memory is freed by a task that the first [`create`](SessionStore::create) inside a
-/// `tokio` runtime spawns; its timers must be enabled. Every [`sweep_interval`](MemoryConfig::sweep_interval) it looks at the sessions whose
-/// deadline has come since, and at no other. It ends with the last handle, is spawned again after its runtime has
-/// gone, and outlives a panic. Outside of a runtime memory is freed only when a limit is met.
+/// `tokio` runtime spawns; its timers must be enabled. Every [`sweep_interval`](MemoryConfig::sweep_interval) it looks
+/// at the sessions whose deadline has come since, and at no other. It ends with the last handle, is spawned again after
+/// its runtime has gone, and outlives a panic. Outside of a runtime memory is freed only when a limit is met.
 ///
 /// # Events
 ///

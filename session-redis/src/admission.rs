@@ -20,7 +20,8 @@ impl Sessions {
     pub(crate) async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
         let mut uncertain = false;
         let created = self.admit(new, &mut uncertain).await;
-        // What refuses it now may not have been there for an earlier attempt, or not be there any more when that arrives.
+        // What refuses it now may not have been there for an earlier attempt, or not be there any more when that
+        // arrives.
         created.map_err(|error| if uncertain { unknown(error) } else { error })
     }
 

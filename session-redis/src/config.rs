@@ -104,8 +104,8 @@ fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 /// this, `delete` and `end_all` ask by `WAIT` until so many replicas have the end too, which takes one round trip more,
 /// and are unavailable if they do not in time. The session is ended on the master all the same, without waiting for
 /// anything: what waits is the answer. Ends of one process that wait on one master wait one after the other, and each
-/// for what all of them did. It makes a return much less likely and not impossible: `WAIT` does not choose which replica
-/// is promoted.
+/// for what all of them did. It makes a return much less likely and not impossible: `WAIT` does not choose which
+/// replica is promoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "a number and a time")]

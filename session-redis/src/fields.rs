@@ -73,8 +73,8 @@ impl Stored {
         Ok(Self { record, used_at, mark: Mark::default() })
     }
 
-    /// When it was used last, if at `now` its key has this many milliseconds left. A key that someone made endless is as
-    /// good as used now.
+    /// When it was used last, if at `now` its key has this many milliseconds left. A key that someone made endless is
+    /// as good as used now.
     pub(crate) fn last_used(&self, left: i64, now: Timestamp) -> Timestamp {
         let by_end = |left| now.before(self.record.idle_timeout.saturating_sub(Duration::from_millis(left)));
         self.used_at.unwrap_or_else(|| u64::try_from(left).map_or(now, by_end))

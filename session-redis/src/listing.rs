@@ -144,8 +144,8 @@ impl Sessions {
             }
             let (more, all_passed) = (found == asked || members.len() > size, members.is_empty());
             if all_passed && more {
-                // More sessions than were asked for end in the millisecond of the last one, before it. They are asked for
-                // again: some of them may go meanwhile, and whoever comes after them must not be skipped for it.
+                // More sessions than were asked for end in the millisecond of the last one, before it. They are asked
+                // for again: some of them may go meanwhile, and whoever comes after them must not be skipped for it.
                 asked *= 2;
                 continue;
             }
@@ -176,8 +176,8 @@ impl Sessions {
         }
     }
 
-    /// Ends the first of the sessions in an index, up to this deadline, and says how many were live. `None` if there are
-    /// none.
+    /// Ends the first of the sessions in an index, up to this deadline, and says how many were live. `None` if there
+    /// are none.
     async fn end_some(
         &self,
         owner: &Owner,

@@ -111,9 +111,10 @@ impl Sessions {
 
     /// Sends a request that ends sessions, and waits for as many replicas to have it as the configuration says.
     ///
-    /// Nobody's end waits for the replicas of another's: what waits goes over a connection of its own, after the end was
-    /// answered. There it is sent once more, which writes its marker again and changes nothing else. So it is always a
-    /// server that has it whose replicas are waited for, even if another became the master, or got the slot, in between.
+    /// Nobody's end waits for the replicas of another's: what waits goes over a connection of its own, after the end
+    /// was answered. There it is sent once more, which writes its marker again and changes nothing else. So it is
+    /// always a server that has it whose replicas are waited for, even if another became the master, or got the slot,
+    /// in between.
     pub(crate) async fn end(&self, request: Request, until: Instant) -> Result<Value, StoreError> {
         let ended = Reply::to_all(self.client.send(&request, until).await?.replies).take();
         let refused = Value::Array(vec![Value::BulkString(READ_ONLY.into())]);

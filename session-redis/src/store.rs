@@ -54,17 +54,18 @@ impl RedisStore {
     /// The connection is not made anew: once it is closed, every operation is [`StoreError::Unavailable`]. As long as
     /// it is open it is waited for, however silent it is, and what was not answered is sent again over it.
     ///
-    /// Have it made with `AsyncConnectionConfig::set_response_timeout(None)`: by its default, half a second, the library
-    /// gives up each command after that, and what it blocks for on purpose with it. That is `WAIT`, if the configuration
-    /// asks for [`durability`](RedisConfig::durability), and it holds up everything else on this connection meanwhile.
+    /// Have it made with `AsyncConnectionConfig::set_response_timeout(None)`: by its default, half a second, the
+    /// library gives up each command after that, and what it blocks for on purpose with it. That is `WAIT`, if the
+    /// configuration asks for [`durability`](RedisConfig::durability), and it holds up everything else on this
+    /// connection meanwhile.
     #[must_use]
     pub fn from_connection(connection: MultiplexedConnection, config: RedisConfig) -> Self {
         let deadline = config.deadline.min(RedisConfig::MAX_DEADLINE);
         Self::new(Client::from_connection(connection, deadline), RedisConfig { deadline, ..config })
     }
 
-    /// A journal on the same servers, under the same prefix and over the same connections. Whoever follows something adds
-    /// one more connection.
+    /// A journal on the same servers, under the same prefix and over the same connections. Whoever follows something
+    /// adds one more connection.
     ///
     /// Journals on one backend are one journal, and are to have the same limits.
     #[must_use]

@@ -1,4 +1,5 @@
-//! Replicas of the `everything` example on one Redis, behind the balancers of `deploy/`, and the clients that people use.
+//! Replicas of the `everything` example on one Redis, behind the balancers of `deploy/`, and the clients that people
+//! use.
 
 use session_test_servers::{Server, free_port};
 use session_tests::{Balancer, Counter, HttpServer, Sdk, everything};

@@ -149,7 +149,8 @@ impl Stage {
         Some((session.version, session.last_used()))
     }
 
-    /// Whatever was said, or whatever time passed: only what the speaker could reach has changed, and nothing came back.
+    /// Whatever was said, or whatever time passed: only what the speaker could reach has changed, and nothing came
+    /// back.
     async fn look(&mut self, said: Option<(usize, &str)>) {
         for index in 0..self.known.len() {
             let known = &self.known[index];

@@ -2,8 +2,8 @@
 //! against any store and any journal.
 //!
 //! A [`Harness`] makes stores and lets time elapse. With it, [`conformance_tests!`](crate::conformance_tests) gives one
-//! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it. A minor release can
-//! add a rule, where the contract was not proven as far as it reaches.
+//! named test per rule; [`RULES`] is the same list for a program. A rule panics where a store breaks it. A minor
+//! release can add a rule, where the contract was not proven as far as it reaches.
 //!
 //! For journals there are a [`JournalHarness`], [`journal_conformance_tests!`](crate::journal_conformance_tests) and
 //! [`JOURNAL_RULES`], which work alike.

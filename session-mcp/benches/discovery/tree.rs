@@ -28,8 +28,8 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Projects whose config is found in the last of `depth` directories. Files that are new are not kept, so this waits
-    /// until they are not.
+    /// Projects whose config is found in the last of `depth` directories. Files that are new are not kept, so this
+    /// waits until they are not.
     pub(crate) fn new(depth: usize, count: usize) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         let root = folder.path().canonicalize().expect("it was made");

@@ -17,7 +17,8 @@ use super::headers::{METHOD, NAME};
 /// Loads the session that a call of 2026-07-28 names, before rmcp begins anything for that call: to wait is cheapest
 /// then. By its `Mcp-Session-Id`, a session is loaded first in any case.
 ///
-/// It looks only where that is plain to see, and decides nothing: a call whose session was not foreseen loads it itself.
+/// It looks only where that is plain to see, and decides nothing: a call whose session was not foreseen loads it
+/// itself.
 #[derive(Debug)]
 pub(super) struct Foresight {
     /// Nobody, if their store is not waited for.
@@ -53,8 +54,8 @@ fn may_look_at_a_session(headers: &HeaderMap) -> bool {
         && !headers.contains_key(ORIGIN)
 }
 
-/// The session that a call's arguments name, as far as that can be seen without reading all of the body: the first that is
-/// said to be one.
+/// The session that a call's arguments name, as far as that can be seen without reading all of the body: the first that
+/// is said to be one.
 fn named(body: &[u8]) -> Option<SessionName> {
     memmem::find_iter(body, ARGUMENT).find_map(|at| {
         let after = body[at + ARGUMENT.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();

@@ -91,8 +91,8 @@ impl<H: ServerHandler> Front<H> {
         caller
     }
 
-    /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known. Of a stream that cannot be resumed
-    /// it says no more than that nothing is on it. The call is in flight until the last byte of its answer.
+    /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known. Of a stream that cannot be
+    /// resumed it says no more than that nothing is on it. The call is in flight until the last byte of its answer.
     fn answer(
         &self,
         request: Request<Full<Bytes>>,

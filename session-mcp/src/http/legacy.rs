@@ -61,8 +61,9 @@ use self::transport::SessionTransport;
 /// exactly as long as that record.
 ///
 /// The record alone decides how long a session lives, so that a long call does not lose its session to a timer that
-/// cannot know of it. A session whose record is gone is refused at once, and closed as soon as that is known. One that this
-/// process does not have open, because another process opened it or because this one was replaced since, is restored.
+/// cannot know of it. A session whose record is gone is refused at once, and closed as soon as that is known. One that
+/// this process does not have open, because another process opened it or because this one was replaced since, is
+/// restored.
 ///
 /// What clients are told is kept in a journal, and read from there by whichever process a client comes back to.
 #[derive(Debug)]
@@ -97,8 +98,8 @@ pub(super) struct Keeping {
 }
 
 impl LegacySessions {
-    /// Sessions over these records. Restored ones are served by handlers of this factory, as the configuration says. Needs a
-    /// tokio runtime.
+    /// Sessions over these records. Restored ones are served by handlers of this factory, as the configuration says.
+    /// Needs a tokio runtime.
     pub(super) fn new<H, F>(
         sessions: Arc<SessionManager>,
         factory: F,

@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Whether a balancer should send requests here: the process is not about to end, and the session store answered a moment
-/// ago.
+/// Whether a balancer should send requests here: the process is not about to end, and the session store answered a
+/// moment ago.
 #[derive(Clone)]
 pub(super) struct Readiness {
     sessions: Arc<SessionManager>,

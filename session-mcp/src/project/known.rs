@@ -32,8 +32,9 @@ impl Projects {
     /// beneath the allowed roots since the server began, and the session's own. Where no roots are set, what others
     /// worked in is nobody else's affair.
     ///
-    /// No folder is searched for projects. They are in the order of their names. One whose directory does not answer, or
-    /// whose config file cannot be used, is left out until it does; whoever chooses by a name that it may have is told.
+    /// No folder is searched for projects. They are in the order of their names. One whose directory does not answer,
+    /// or whose config file cannot be used, is left out until it does; whoever chooses by a name that it may have is
+    /// told.
     ///
     /// # Errors
     ///
@@ -208,8 +209,8 @@ pub(super) enum NoDefault {
     Unusable(ProjectError),
 }
 
-/// The project that is registered, where `find` looks at its directory. A directory in somebody else's project is one of
-/// its own.
+/// The project that is registered, where `find` looks at its directory. A directory in somebody else's project is one
+/// of its own.
 ///
 /// # Errors
 ///

@@ -131,8 +131,8 @@ impl Placement {
         fields().map_err(|_: session_core::InvalidText| ProjectError::Argument(DirectoryError::NotText))
     }
 
-    /// The change that puts a session here from where it is. A project that stays is not set anew, which would be told as
-    /// a switch; so the change holds only for the session as it is.
+    /// The change that puts a session here from where it is. A project that stays is not set anew, which would be told
+    /// as a switch; so the change holds only for the session as it is.
     ///
     /// # Errors
     ///

@@ -45,8 +45,8 @@ impl Projects {
     /// # Errors
     ///
     /// [`SessionError::Project`] says why there is none. A config file that is invalid or gone, and a mismatch that a
-    /// project in strict mode does not allow, are errors, and nobody further is asked; so is a working directory outside
-    /// of the allowed roots, whatever the call names. What loading and changing the session refuses.
+    /// project in strict mode does not allow, are errors, and nobody further is asked; so is a working directory
+    /// outside of the allowed roots, whatever the call names. What loading and changing the session refuses.
     pub async fn resolve(&self, session: &Session, project: Option<&str>) -> Result<Resolution, SessionError> {
         if let Some(said) = project {
             return self.named(session, said).await;

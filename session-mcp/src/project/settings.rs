@@ -100,9 +100,9 @@ fn is_config_name(name: &Path) -> bool {
 pub struct RegisteredProject {
     /// Its directory. Its config file says what it is called, else the directory's own name does.
     ///
-    /// Without a config file of its own it is the project of those who choose it by its name or id, as long as they work
-    /// in this very directory. To be in it, or to set it as the working directory, chooses nothing: what a config file
-    /// further up says counts then.
+    /// Without a config file of its own it is the project of those who choose it by its name or id, as long as they
+    /// work in this very directory. To be in it, or to set it as the working directory, chooses nothing: what a config
+    /// file further up says counts then.
     pub root: Option<PathBuf>,
     /// The id of a project without a directory.
     pub id: Option<String>,

@@ -76,8 +76,8 @@ fn grow(tree: &Tree, deeds: &[(Index, Deed)]) -> Vec<PathBuf> {
     folders
 }
 
-/// Writes a config file, or one that is too long. An ill-formed one would take longer: it might be in the midst of being
-/// written, so that it is read again before it is an answer.
+/// Writes a config file, or one that is too long. An ill-formed one would take longer: it might be in the midst of
+/// being written, so that it is read again before it is an answer.
 fn write(path: &Path, content: &str, is_good: bool) {
     let Ok(mut file) = File::create(path) else { return };
     file.write_all(content.as_bytes()).expect("it can be written");

@@ -1,5 +1,5 @@
-//! What a client should not send: each of it is refused with a sentence that repeats nothing of it, changes nothing, and
-//! leaves a server that serves the next call. Over HTTP and over a connection.
+//! What a client should not send: each of it is refused with a sentence that repeats nothing of it, changes nothing,
+//! and leaves a server that serves the next call. Over HTTP and over a connection.
 
 mod listener;
 mod wire;

@@ -95,7 +95,8 @@ async fn serve_over(store: MemoryStore) -> (Router, Arc<session_core::SessionMan
     (endpoint.router(), sessions)
 }
 
-/// Calls that name their session and leave it alone: a long one, a quick one, and one that takes it and looks at nothing.
+/// Calls that name their session and leave it alone: a long one, a quick one, and one that takes it and looks at
+/// nothing.
 const CALLS: [(&str, &str); 3] = [("doze", "500"), ("doze", "0"), ("panic", "")];
 
 #[tokio::test(start_paused = true)]

@@ -19,8 +19,8 @@ struct Kept {
 }
 
 impl Entries {
-    /// Puts an entry behind all others and lets the oldest ones go that are too many then, or over their time. Says where
-    /// the entry before it was.
+    /// Puts an entry behind all others and lets the oldest ones go that are too many then, or over their time. Says
+    /// where the entry before it was.
     pub(crate) fn push(&mut self, entry: Entry, now: Timestamp, limits: &JournalLimits) -> Position {
         self.expire(now);
         let before = self.end(now);

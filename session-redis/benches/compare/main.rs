@@ -1,7 +1,8 @@
 //! What the store costs, beside the commands that it sends sent by themselves and beside another store that people use
 //! with Redis. Starts its servers, prints tables, takes about three minutes.
 //!
-//! `cargo bench -p session-redis` prints all; with one of `reads`, `updates`, `lives` and `bytes` behind `--`, that part.
+//! `cargo bench -p session-redis` prints all; with one of `reads`, `updates`, `lives` and `bytes` behind `--`, that
+//! part.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is run for")]
 #![expect(clippy::cast_precision_loss, reason = "figures are printed with three digits")]

@@ -186,8 +186,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Waits until something was published since the last time, on any of the channels; the first time, until the server
-    /// has confirmed all of them. Dropping the future loses nothing.
+    /// Waits until something was published since the last time, on any of the channels; the first time, until the
+    /// server has confirmed all of them. Dropping the future loses nothing.
     pub(crate) async fn rung(&mut self) {
         loop {
             let rings: Vec<Rings> = self.rings.iter_mut().map(|(_, rings)| *rings.borrow_and_update()).collect();

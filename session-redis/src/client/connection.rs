@@ -47,8 +47,8 @@ impl Connection {
         Self::set_up(stream, &nobody, AsyncConnectionConfig::new(), ended).await
     }
 
-    /// The same in the protocol by which the server also says what nobody asked for, and `hears` is called for each. The
-    /// library introduces itself then.
+    /// The same in the protocol by which the server also says what nobody asked for, and `hears` is called for each.
+    /// The library introduces itself then.
     pub(crate) async fn listening<S>(
         stream: S,
         as_whom: &RedisConnectionInfo,

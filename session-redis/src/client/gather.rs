@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Runs what carries requests over a connection. If several are under way, it is woken behind the tasks that are ready by
-/// then, once each time: what those ask goes into the same write, and the server reads and answers it together.
+/// Runs what carries requests over a connection. If several are under way, it is woken behind the tasks that are ready
+/// by then, once each time: what those ask goes into the same write, and the server reads and answers it together.
 pub(super) async fn gathering(carrier: impl Future<Output = ()>, are_several: impl Fn() -> bool) {
     let mut carrier = pin!(carrier);
     let mut has_waited = false;

@@ -19,8 +19,8 @@
 //! | these, raised in the middle of a script and not answered by it | unknown | [`Failure::Unavailable`] |
 //! | any other error, such as `WRONGTYPE` | – | it stays in its step's place |
 //!
-//! *Not executed* and *unknown* are tried again until the time is over, but for what a script raised; every request of ours
-//! is safe to repeat.
+//! *Not executed* and *unknown* are tried again until the time is over, but for what a script raised; every request of
+//! ours is safe to repeat.
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Runs what is polled whenever a connection carries something, with a timer that goes off again and again meanwhile, and
-/// not when the connection is idle.
+/// Runs what is polled whenever a connection carries something, with a timer that goes off again and again meanwhile,
+/// and not when the connection is idle.
 ///
 /// Each request has a timer of its own, which hardly ever goes off. If that is the next one that the runtime has, the
-/// thread that waits for events is woken to take note of it, which costs more than all else that a timer does. It is not
-/// while an earlier one is pending.
+/// thread that waits for events is woken to take note of it, which costs more than all else that a timer does. It is
+/// not while an earlier one is pending.
 pub(super) async fn with_pulse(carrier: impl Future<Output = ()>) {
     let mut carrier = pin!(carrier);
     let mut timer = pin!(sleep(Duration::ZERO));

@@ -119,8 +119,8 @@ fn all_well(mut replies: Reply) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Asks what tells the entries of a feed that are forgotten, then calls `look.lua`. Each step has one key, so that nothing
-/// waits while a slot moves.
+/// Asks what tells the entries of a feed that are forgotten, then calls `look.lua`. Each step has one key, so that
+/// nothing waits while a slot moves.
 fn look(key: &str, what: &str, limits: &JournalLimits) -> Request {
     let forgotten = cmd("GET").arg(Keys::forgotten(key)).take();
     Request::new(slot(key)).command(forgotten).script(Call::of(&LOOK, &[key]).number(kept(limits)).text(what))
@@ -131,7 +131,8 @@ fn kept(limits: &JournalLimits) -> u64 {
     millis(limits.keep.min(LONGEST)).max(1)
 }
 
-/// An entry as the server answers it, unless it is forgotten: its position, and its fields in the order of `append.lua`.
+/// An entry as the server answers it, unless it is forgotten: its position, and its fields in the order of
+/// `append.lua`.
 fn entry(item: Value, forgotten: Option<&str>) -> Result<Option<Entry>, StoreError> {
     let mut item = Reply::of(item)?;
     let at = item.position()?;

@@ -141,8 +141,8 @@ async fn a_session_that_somebody_made_endless_ends_again_with_its_next_use() {
     every_key_has_an_end(&bench.server).await;
 }
 
-/// The deadline can come while a script is at work on it, which a server notices once in some thousands: what is written
-/// then would stay for ever.
+/// The deadline can come while a script is at work on it, which a server notices once in some thousands: what is
+/// written then would stay for ever.
 #[tokio::test]
 async fn a_session_of_a_millisecond_leaves_nothing() {
     let bench = Bench::start().await;

@@ -172,7 +172,8 @@ impl Pair {
         eventually("equal data", done).await;
     }
 
-    /// Makes the replica the master, the master a replica of nobody who answers, and lets the proxy lead to the new one.
+    /// Makes the replica the master, the master a replica of nobody who answers, and lets the proxy lead to the new
+    /// one.
     async fn promote(&self) {
         self.new.cli(&["REPLICAOF", "NO", "ONE"]).await;
         self.proxy.retarget(self.new.addr());

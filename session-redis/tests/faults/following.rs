@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use crate::reader::{Reader, feed, journal, said, say};
 use crate::stores::{alice, connect};
 
-/// As long as a black hole may stay unnoticed: a second until the next sign of life is asked for, half a second in which
-/// it does not come, and what a busy machine needs.
+/// As long as a black hole may stay unnoticed: a second until the next sign of life is asked for, half a second in
+/// which it does not come, and what a busy machine needs.
 const UNNOTICED: Duration = Duration::from_millis(2_500);
 
 /// `kill -9`.

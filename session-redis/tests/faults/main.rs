@@ -1,5 +1,6 @@
 //! What the store answers while its server, or the network in between, is in trouble. Each fault is a test; most are
-//! judged by a [`history`]: writers write throughout, and what they were told has to agree with what is there in the end.
+//! judged by a [`history`]: writers write throughout, and what they were told has to agree with what is there in the
+//! end.
 
 mod history;
 mod reader;

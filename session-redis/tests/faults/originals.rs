@@ -1,7 +1,7 @@
 //! Originals that arrive after their retries were answered, and replies that arrive after nobody waits for them.
 //!
-//! The store reaches the server through two proxies, one behind the other. What is on its way is held in the second one,
-//! while the first leads the retry past it.
+//! The store reaches the server through two proxies, one behind the other. What is on its way is held in the second
+//! one, while the first leads the retry past it.
 
 use std::time::Duration;
 

@@ -78,8 +78,8 @@ async fn a_failover_that_an_operator_orders_of_sentinels_loses_nothing_while_wri
     history.agrees_with_all(&all.url(), &[all.master().await]).await;
 }
 
-/// Sentinel, manual failover, with a master that writes only while its one replica listens: what can be lost is what was
-/// on its way to the replica at that moment.
+/// Sentinel, manual failover, with a master that writes only while its one replica listens: what can be lost is what
+/// was on its way to the replica at that moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: sentinels that change their mind"]
 async fn a_failover_that_an_operator_orders_of_sentinels_loses_a_moment_at_most() {

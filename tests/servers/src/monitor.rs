@@ -15,8 +15,8 @@ type Receiver = BufReader<OwnedReadHalf>;
 
 /// A recording of all commands that a server executes, by `MONITOR`.
 ///
-/// Redis leaves out commands of administration such as `CONFIG`, and what `AUTH` is told. The commands of a script are among the
-/// others, after the one that called it. So are those of [`Server::cli`], whose client is the unix socket.
+/// Redis leaves out commands of administration such as `CONFIG`, and what `AUTH` is told. The commands of a script are
+/// among the others, after the one that called it. So are those of [`Server::cli`], whose client is the unix socket.
 #[derive(Debug)]
 pub struct Monitor {
     sender: OwnedWriteHalf,

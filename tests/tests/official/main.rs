@@ -1,5 +1,5 @@
-//! The official conformance suite on the `everything` example, alone and as a fleet: all scenarios of a protocol version,
-//! those that the suite does not score included, and nothing but successes.
+//! The official conformance suite on the `everything` example, alone and as a fleet: all scenarios of a protocol
+//! version, those that the suite does not score included, and nothing but successes.
 
 mod suite;
 

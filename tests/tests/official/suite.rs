@@ -59,8 +59,8 @@ enum Status {
 ///
 /// # Panics
 ///
-/// If a check of any scenario fails, warns or is skipped, with what the suite says of it; if a scenario is missing; if the
-/// suite is not installed.
+/// If a check of any scenario fails, warns or is skipped, with what the suite says of it; if a scenario is missing; if
+/// the suite is not installed.
 #[track_caller]
 pub(crate) fn passes_the_official_suite(url: &str, requirements: Requirements) {
     let folder = tempfile::tempdir().expect("the system has room for a temporary folder");

@@ -1,5 +1,5 @@
-//! Projects as agents come to work in them: many sessions that are switched at random, and the clients that people use in
-//! real git checkouts.
+//! Projects as agents come to work in them: many sessions that are switched at random, and the clients that people use
+//! in real git checkouts.
 
 mod agent;
 mod caller;

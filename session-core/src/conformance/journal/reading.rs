@@ -4,8 +4,8 @@ use super::{JournalHarness, append, end, journal, roomy, said, session};
 use crate::conformance::harness::bob;
 use crate::journal::{Feed, JournalLimits, Position};
 
-/// A reader gets the first entries behind where they were, as many as they take at once. What has gone meanwhile is passed
-/// over, and any position is one to read from, also one where no entry is or was.
+/// A reader gets the first entries behind where they were, as many as they take at once. What has gone meanwhile is
+/// passed over, and any position is one to read from, also one where no entry is or was.
 pub async fn reading_goes_on_where_it_was(harness: &dyn JournalHarness) {
     let journal = journal(harness, JournalLimits { entries: 5, ..roomy(harness) }).await;
     let feed = Feed::ToServers(session(bob()));

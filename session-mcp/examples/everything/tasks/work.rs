@@ -20,8 +20,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// How long a task may take, waiting for answers included: its record does not idle out meanwhile.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// Begins a task, and answers the call with it. The work is dropped where it stands when the task is cancelled, and lost
-/// with this process, which [`TaskRecord::look`] notices. How many tasks there can be is limited as sessions are.
+/// Begins a task, and answers the call with it. The work is dropped where it stands when the task is cancelled, and
+/// lost with this process, which [`TaskRecord::look`] notices. How many tasks there can be is limited as sessions are.
 ///
 /// # Errors
 ///

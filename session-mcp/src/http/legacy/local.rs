@@ -124,7 +124,8 @@ impl Local {
         timeout(PATIENCE, listen).await.ok().flatten()
     }
 
-    /// A place for one more stream of what concerns no call in particular, or of a call that is resumed, if there is one.
+    /// A place for one more stream of what concerns no call in particular, or of a call that is resumed, if there is
+    /// one.
     pub(super) fn place(&self, is_common: bool) -> Option<OwnedSemaphorePermit> {
         let places = if is_common { &self.streams } else { &self.resumed };
         Arc::clone(places).try_acquire_owned().ok()

@@ -58,7 +58,8 @@ pub(super) fn look(sight: &mut Sight, name: &Name, roots: &Roots) -> Look {
     }
 }
 
-/// What is at a path, links followed. Of a link that leads out of the roots it is not told whether it leads to anything.
+/// What is at a path, links followed. Of a link that leads out of the roots it is not told whether it leads to
+/// anything.
 fn see(sight: &mut Sight, name: &Path, roots: &Roots) -> Result<Seen, Look> {
     match sight.at(name) {
         Ok(Seen { kind: Kind::Link, .. }) => follow(&sight.here().join(name), roots),

@@ -147,7 +147,8 @@ impl StreamableHttpClient for HttpClient {
         }
     }
 
-    /// Opens none. Nobody listens to messages of the server's own, and a question whose answer broke off is asked again.
+    /// Opens none. Nobody listens to messages of the server's own, and a question whose answer broke off is asked
+    /// again.
     async fn get_stream(
         &self,
         _uri: Arc<str>,

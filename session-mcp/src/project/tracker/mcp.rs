@@ -19,8 +19,8 @@ use super::{ProjectTracker, TrackedProject};
 ///
 /// It connects at the first question, in a task of its own, so that a program that takes longer to start than anybody
 /// waits, up to a minute, is ready for a later question. The connection is kept until a question fails or is given up:
-/// the next one takes a new connection, because nothing else helps against a server that hangs. A connection that proves
-/// dead is replaced at once. The connection, and the program at its other end, ends with the tracker.
+/// the next one takes a new connection, because nothing else helps against a server that hangs. A connection that
+/// proves dead is replaced at once. The connection, and the program at its other end, ends with the tracker.
 ///
 /// ```
 /// # use session_mcp::project::{McpTracker, TrackerSettings};

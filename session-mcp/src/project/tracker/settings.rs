@@ -19,8 +19,8 @@ use super::tracked::{CACHE, TIMEOUT};
 /// ```
 ///
 /// The answer is the tool's structured content, or else its first text, which is JSON then. `null`, an empty object and
-/// no content at all say that there is no project, and so does a `null` where the id is looked for. An answer that holds
-/// something and no id is a failure.
+/// no content at all say that there is no project, and so does a `null` where the id is looked for. An answer that
+/// holds something and no id is a failure.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "settings are written as a literal over `..TrackerSettings::default()`")]

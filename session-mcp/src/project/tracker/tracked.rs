@@ -30,8 +30,8 @@ const MAX_QUESTIONS: usize = 1_000;
 
 /// A tracker with a limit on how long it may take, and a memory of what it said.
 ///
-/// Each question runs in a task of its own, so that whoever asks may go away without a trace: the others get the answer,
-/// and so does the memory. Those who ask for one directory at once share one question.
+/// Each question runs in a task of its own, so that whoever asks may go away without a trace: the others get the
+/// answer, and so does the memory. Those who ask for one directory at once share one question.
 #[derive(Debug)]
 pub(in crate::project) struct Tracked {
     tracker: Arc<dyn ProjectTracker>,
@@ -136,8 +136,8 @@ impl Tracked {
         }
     }
 
-    /// The question of this directory: one that is under way or whose answer is good, or else a new one. `None` if there
-    /// is no room for it.
+    /// The question of this directory: one that is under way or whose answer is good, or else a new one. `None` if
+    /// there is no room for it.
     fn question(&self, directory: Option<&Path>) -> Option<watch::Receiver<Option<Known>>> {
         let now = Instant::now();
         let directory = directory.map(Path::to_path_buf);

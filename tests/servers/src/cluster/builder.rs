@@ -115,7 +115,8 @@ impl ClusterBuilder {
         let node = node.config("cluster-node-timeout", self.node_timeout.to_string());
         // Replicas stay with their master, so that a test knows whose they are.
         let node = node.config("cluster-migration-barrier", "100");
-        // A replica is listed once it has heard something, be it a ping, of which there is one in ten seconds otherwise.
+        // A replica is listed once it has heard something, be it a ping, of which there is one in ten seconds
+        // otherwise.
         let node = node.config("repl-ping-replica-period", "1");
         if self.partitionable {
             let (key, address) = Doors::source_of(index, flavor);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any_service, get};
 use axum::serve::{Listener, ListenerExt as _};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -113,10 +113,8 @@ impl Endpoint {
         let calls = TaskTracker::new();
         let tokens = config.tokens.as_deref().map(Tokens::read).transpose()?;
         let guard = Guard::new(tokens, config.require_principal);
-        let factory = {
-            let (handler, sessions) = (Arc::new(handler), Arc::new(WithSessions::new((), Arc::clone(&sessions))));
-            move || Ok(sessions.around(handler()))
-        };
+        let handlers = WithSessions::each(handler, Arc::clone(&sessions));
+        let factory = move || Ok(handlers());
         let mut rmcp = rmcp_config(config, streams.clone())?;
         let (closing, draining) = (CancellationToken::new(), CancellationToken::new());
         let journal = sessions.journal().cloned().or_else(|| journal(config));
@@ -143,7 +141,7 @@ impl Endpoint {
             async move { Ok::<_, Infallible>(front.handle(request).await) }
         });
         let router = Router::new()
-            .route_service("/mcp", mcp)
+            .route("/mcp", any_service(mcp))
             .route("/readyz", get(readyz).with_state(Readiness::new(sessions, draining.clone())))
             .route("/healthz", get(healthz));
         Ok(Self { router, calls, drain_delay: config.drain_delay, draining, closing, streams, legacy })

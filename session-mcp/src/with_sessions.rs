@@ -60,14 +60,20 @@ struct Shared {
     sessions: Arc<SessionManager>,
     /// Whose the connection is, where requests do not say who calls.
     owner: Owner,
-    /// Set by `initialize` on transports where the connection is all that tells clients apart.
-    connection: OnceCell<Arc<Connection>>,
+    /// Set by `initialize` on transports where the connection is all that tells clients apart. There is none to set
+    /// where that is known to be another.
+    connection: Option<OnceCell<Arc<Connection>>>,
     calls: TaskTracker,
 }
 
 impl Shared {
     fn new(sessions: Arc<SessionManager>, owner: Owner) -> Arc<Self> {
-        Arc::new(Self { sessions, owner, connection: OnceCell::new(), calls: TaskTracker::new() })
+        Arc::new(Self { sessions, owner, connection: Some(OnceCell::new()), calls: TaskTracker::new() })
+    }
+
+    /// The connection's own session, if it has one.
+    fn connection(&self) -> Option<&Arc<Connection>> {
+        self.connection.as_ref()?.get()
     }
 }
 
@@ -78,10 +84,15 @@ impl<H> WithSessions<H> {
         Self { inner, shared: Shared::new(sessions, Owner::Anonymous) }
     }
 
-    /// The same around another handler.
+    /// Makes the handlers for what comes over HTTP, which share all but what `handler` makes.
     #[cfg(feature = "http")]
-    pub(crate) fn around<G>(&self, inner: G) -> WithSessions<G> {
-        WithSessions { inner, shared: Arc::clone(&self.shared) }
+    pub(crate) fn each(
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        sessions: Arc<SessionManager>,
+    ) -> impl Fn() -> Self + Clone + Send + Sync + 'static {
+        let shared = Shared { sessions, owner: Owner::Anonymous, connection: None, calls: TaskTracker::new() };
+        let (handler, shared) = (Arc::new(handler), Arc::new(shared));
+        move || Self { inner: handler(), shared: Arc::clone(&shared) }
     }
 
     /// Says whose the connection is, for transports other than HTTP.
@@ -110,9 +121,8 @@ impl<H> WithSessions<H> {
     /// Ends the connection's own session, if it has one.
     #[cfg(feature = "stdio")]
     pub(crate) async fn end_connection(&self) {
-        let Shared { sessions, connection, .. } = &*self.shared;
-        if let Some(connection) = connection.get()
-            && let Err(error) = connection.end(sessions).await
+        if let Some(connection) = self.shared.connection()
+            && let Err(error) = connection.end(&self.shared.sessions).await
         {
             tracing::warn!(%error, "the connection's session was not ended; it will expire");
         }
@@ -120,8 +130,8 @@ impl<H> WithSessions<H> {
 
     /// The session that a call with these arguments belongs to.
     fn session(&self, context: &RequestContext<RoleServer>, arguments: Option<&JsonObject>) -> Session {
-        let Shared { sessions, owner, connection, .. } = &*self.shared;
-        let found = resolve(context, arguments, connection.get());
+        let Shared { sessions, owner, .. } = &*self.shared;
+        let found = resolve(context, arguments, self.shared.connection());
         let session = Session::new(Arc::clone(sessions), owner_of(&context.extensions, *owner), found);
         #[cfg(feature = "http")]
         let session = session.with(Ahead::of(&context.extensions));
@@ -195,8 +205,8 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
     ) -> Result<InitializeResult, ErrorData> {
         let has_connection = !came_over_http(&context.extensions);
         let result = self.inner.initialize(request, context).await?;
-        if has_connection {
-            let Shared { sessions, owner, connection, .. } = &*self.shared;
+        let Shared { sessions, owner, connection, .. } = &*self.shared;
+        if let Some(connection) = connection.as_ref().filter(|_| has_connection) {
             let open = || async { Connection::open(sessions, *owner).await.map(Arc::new) };
             // Apart, since every request has room for what the largest of them holds.
             Box::pin(connection.get_or_try_init(open)).await?;

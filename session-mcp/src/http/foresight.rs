@@ -18,7 +18,7 @@ use super::headers::{METHOD, NAME};
 /// then. By its `Mcp-Session-Id`, a session is loaded first in any case.
 ///
 /// It looks only where that is plain to see, and decides nothing: a call whose session was not foreseen loads it
-/// itself.
+/// itself. At worst, a session that its caller may use is used by a call that only mentions it.
 #[derive(Debug)]
 pub(super) struct Foresight {
     /// Nobody, if their store is not waited for.
@@ -54,14 +54,16 @@ fn may_look_at_a_session(headers: &HeaderMap) -> bool {
         && !headers.contains_key(ORIGIN)
 }
 
-/// The session that a call's arguments name, as far as that can be seen without reading all of the body: the first that
-/// is said to be one.
+/// The session that a call's arguments name, as far as that can be seen without parsing the body: what it says is a
+/// session, if that is one and the same wherever it says so.
 fn named(body: &[u8]) -> Option<SessionName> {
-    memmem::find_iter(body, ARGUMENT).find_map(|at| {
+    let mut names = memmem::find_iter(body, ARGUMENT).filter_map(|at| {
         let after = body[at + ARGUMENT.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-        let (name, _) = after.strip_prefix(b"\"")?.split_at_checked(SessionName::LEN)?;
-        str::from_utf8(name).ok()?.parse().ok()
-    })
+        let (name, rest) = after.strip_prefix(b"\"")?.split_at_checked(SessionName::LEN)?;
+        rest.starts_with(b"\"").then_some(name)
+    });
+    let name = names.next()?;
+    str::from_utf8(name).ok().filter(|_| names.all(|other| other == name))?.parse().ok()
 }
 
 /// What comes before a session's handle.
@@ -98,6 +100,8 @@ mod tests {
             format!(r#"{{"sessions":"{NAME}"}}"#),
             format!(r#"{{"said":"\"session\":\"{NAME}\""}}"#),
             format!(r#"{{"session":"{}é"}}"#, &NAME[1..]),
+            format!(r#"{{"session":"{NAME}x"}}"#),
+            format!(r#"{{"note":{{"session":"{NAME}"}},"session":"{}"}}"#, NAME.replace('A', "Q")),
         ] {
             assert!(named(body.as_bytes()).is_none(), "{body}");
         }

@@ -92,7 +92,7 @@ impl<H: ServerHandler> Front<H> {
     }
 
     /// Lets rmcp answer, and turns its 500 into what is the trouble where that is known. Of a stream that cannot be
-    /// resumed it says no more than that nothing is on it. The call is in flight until the last byte of its answer.
+    /// resumed it says no more than that nothing is on it. The call is in flight until the last byte of rmcp's answer.
     fn answer(
         &self,
         request: Request<Full<Bytes>>,
@@ -117,7 +117,7 @@ impl<H: ServerHandler> Front<H> {
     }
 
     /// Limits the body and says what is wrong with one that is no message. The call counts as in flight from the last
-    /// byte of its body until the last byte of its answer.
+    /// byte of its body until the last byte of its answer, if it is not refused.
     async fn post(&self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

@@ -339,7 +339,7 @@ impl RmcpSessions for LegacySessions {
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), LegacyError> {
         let local = self.local(id)?;
-        // Apart: a call's request would have room for this all the same.
+        // Apart, since rmcp's future of every request has room for what the largest of them holds.
         Ok(Box::pin(deliver(&local, message)).await?)
     }
 

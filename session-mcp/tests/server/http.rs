@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use session_core::{Change, Mode, NewGrant, Owner, SessionKey, SessionName};
-use session_mcp::Config;
+use session_core::{Change, Lifetimes, Mode, NewGrant, Owner, SessionKey, SessionName};
+use session_mcp::{Config, Durability, Endpoint, SessionTools};
+use session_memory::MemoryStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tower::ServiceExt as _;
 
-use crate::common::{Fragile, Legacy, Modern, Server, json as read, post};
+use crate::common::{Fragile, Legacy, Modern, Probe, Server, json as read, manager, post};
 
 fn ping() -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })
@@ -41,6 +45,17 @@ async fn an_answer_that_is_whole_says_how_long_it_is() {
     let body = answer.bytes().await.expect("a body");
     assert_eq!(headers["content-length"].to_str().ok(), Some(&*body.len().to_string()), "{headers:?}");
     assert!(!headers.contains_key("transfer-encoding"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn head_is_answered_without_a_body() {
+    let sessions = manager(Arc::new(MemoryStore::default()), Lifetimes::default()).await;
+    let tools = SessionTools::new(sessions.lifetimes(), Durability::Process);
+    let endpoint = Endpoint::new(move || Probe::new(&tools), sessions, &Config::default()).expect("valid");
+    let request = Request::builder().method("HEAD").uri("/mcp").header("host", "localhost").body(Body::empty());
+    let answer = endpoint.router().oneshot(request.expect("a request")).await.expect("it answers");
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(to_bytes(answer.into_body(), usize::MAX).await.expect("it has an end").is_empty());
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, PushInfo, RedisConnectionInfo, RedisError, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::gather::gathering;
@@ -25,7 +26,7 @@ pub(crate) struct Connection {
     driver: Option<AbortHandle>,
 }
 
-/// What was seen of a stream.
+/// What was seen of a stream. The driver writes it, and those who send write what is under way.
 #[derive(Debug, Default)]
 struct Seen {
     /// How many bytes came.
@@ -79,9 +80,11 @@ impl Connection {
         // The library's own timeouts are off: a link has one for each attempt.
         let config = config.set_connection_timeout(None).set_response_timeout(None);
         let (multiplexed, driver) = MultiplexedConnection::new_with_config(as_whom, stream, config).await?;
+        let threads = Handle::current().metrics().num_workers();
         let driver = tokio::spawn(async move {
-            let are_several = || sent.under_way.load(Ordering::Relaxed) > 1;
-            with_pulse(gathering(driver, are_several)).await;
+            // Then hardly any of them is idle.
+            let are_many = || sent.under_way.load(Ordering::Relaxed) > threads;
+            gathering(with_pulse(driver), are_many).await;
             ended();
         });
         Ok(Self { multiplexed, seen, driver: Some(driver.abort_handle()) })

@@ -4,13 +4,17 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Runs what carries requests over a connection. If several are under way, it is woken behind the tasks that are ready
-/// by then, once each time: what those ask goes into the same write, and the server reads and answers it together.
-pub(super) async fn gathering(carrier: impl Future<Output = ()>, are_several: impl Fn() -> bool) {
+/// Runs what carries requests over a connection. While many are under way, it waits each time that it is woken until
+/// the tasks that are ready on its thread had their turn: what those ask goes into the same write, and the server reads
+/// and answers it together. Replies wait as long.
+///
+/// `are_many` says whether they are: with threads that have nothing to do, one of them would be woken to take over what
+/// waits here.
+pub(super) async fn gathering(carrier: impl Future<Output = ()>, are_many: impl Fn() -> bool) {
     let mut carrier = pin!(carrier);
     let mut has_waited = false;
     poll_fn(|context| {
-        has_waited = !has_waited && are_several();
+        has_waited = !has_waited && are_many();
         if has_waited {
             // Tasks that wake themselves go to the end of the queue.
             context.waker().wake_by_ref();
@@ -29,7 +33,7 @@ mod tests {
     use super::*;
 
     /// How much is carried each time, of what five tasks send that are ready at the same time.
-    async fn carried(are_several: bool) -> Vec<usize> {
+    async fn carried(are_many: bool) -> Vec<usize> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let (writes, mut written) = mpsc::unbounded_channel();
         let carrier = poll_fn(move |context| {
@@ -42,7 +46,7 @@ mod tests {
             }
             state.map(drop)
         });
-        let carrying = tokio::spawn(gathering(carrier, move || are_several));
+        let carrying = tokio::spawn(gathering(carrier, move || are_many));
         yield_now().await;
         for number in 0..5 {
             let sender = sender.clone();
@@ -58,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_is_asked_at_the_same_time_goes_together_if_several_ask() {
+    async fn what_is_asked_at_the_same_time_goes_together_if_it_is_much() {
         assert_eq!(tokio::spawn(carried(true)).await.expect("it runs"), [5]);
         let alone = tokio::spawn(carried(false)).await.expect("it runs");
         assert!(alone.len() > 1, "without, they go by themselves: {alone:?}");

@@ -1,7 +1,6 @@
 //! The calls of one session that run in this process.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +13,16 @@ use crate::http::trouble::Trouble;
 /// The calls of one session that run in this process, with the streams on which they are answered.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    running: Mutex<HashMap<RequestId, Call>>,
-    /// Set while `running` is locked, after which no call begins.
-    is_closed: AtomicBool,
+    state: Mutex<State>,
     /// Told when a call is over.
     over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: HashMap<RequestId, Call>,
+    /// Whether no call begins any more.
+    is_closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,53 +44,49 @@ impl Calls {
     ///
     /// One of this id is running, or as many as may, or none begins any more.
     pub(super) fn begin(self: &Arc<Self>, id: RequestId) -> Result<Running, Trouble> {
-        let mut running = self.running();
-        if running.contains_key(&id) {
+        let mut state = self.state();
+        if state.running.contains_key(&id) {
             return Err(Trouble::REPEATED);
         }
-        if self.is_closed.load(Ordering::Relaxed) {
+        if state.is_closed {
             return Err(Trouble::UNRESTORED);
         }
-        if running.len() >= MAX_CALLS {
+        if state.running.len() >= MAX_CALLS {
             return Err(Trouble::CALLS);
         }
         let call = Call::default();
         let number = Arc::clone(&call.number);
-        running.insert(id.clone(), call);
-        drop(running);
+        state.running.insert(id.clone(), call);
+        drop(state);
         Ok(Running { calls: Arc::clone(self), id, number })
     }
 
     /// No call begins from now on.
     pub(super) fn close(&self) {
-        let _running = self.running();
-        self.is_closed.store(true, Ordering::Relaxed);
+        self.state().is_closed = true;
     }
 
     /// The same, if no call is running. Whether it was so.
     pub(super) fn close_if_empty(&self) -> bool {
-        let running = self.running();
-        let is_empty = running.is_empty();
-        if is_empty {
-            self.is_closed.store(true, Ordering::Relaxed);
-        }
-        is_empty
+        let mut state = self.state();
+        state.is_closed |= state.running.is_empty();
+        state.running.is_empty()
     }
 
     /// What is said on this stream is kept from now on, if it is that of a call.
     pub(super) fn keep_stream(&self, stream: &str) {
-        if let Some(call) = self.running().values_mut().find(|call| call.stream.as_deref() == Some(stream)) {
+        if let Some(call) = self.state().running.values_mut().find(|call| call.stream.as_deref() == Some(stream)) {
             call.is_kept = true;
         }
     }
 
     /// A call is answered. Returns whether that is to be kept; if not, the call is over now.
     pub(super) fn answers(&self, id: &RequestId) -> bool {
-        let mut running = self.running();
-        let is_kept = running.get(id).is_none_or(|call| call.is_kept);
+        let mut state = self.state();
+        let is_kept = state.running.get(id).is_none_or(|call| call.is_kept);
         if !is_kept {
-            running.remove(id);
-            drop(running);
+            state.running.remove(id);
+            drop(state);
             self.over.notify_waiters();
         }
         is_kept
@@ -94,19 +94,19 @@ impl Calls {
 
     /// A call is over. Returns its stream, if it was running and is kept.
     pub(super) fn end(&self, id: &RequestId) -> Option<String> {
-        let call = self.running().remove(id);
+        let call = self.state().running.remove(id);
         self.over.notify_waiters();
         call.filter(|call| call.is_kept)?.stream
     }
 
     /// Whether a call is running.
     pub(super) fn has(&self, id: &RequestId) -> bool {
-        self.running().contains_key(id)
+        self.state().running.contains_key(id)
     }
 
     /// Whether no call is running.
     pub(super) fn is_empty(&self) -> bool {
-        self.running().is_empty()
+        self.state().running.is_empty()
     }
 
     /// Waits until no call is running.
@@ -122,14 +122,14 @@ impl Calls {
 
     /// Whether a call that is answered on this stream is running.
     pub(super) fn has_stream(&self, stream: &str) -> bool {
-        self.running().values().any(|call| call.stream.as_deref() == Some(stream))
+        self.state().running.values().any(|call| call.stream.as_deref() == Some(stream))
     }
 
     /// Whether somebody elsewhere is to be told that the call of this stream is running: not if they were a moment ago,
     /// however many ask.
     pub(super) fn is_to_be_told(&self, stream: &str) -> bool {
-        let mut running = self.running();
-        let call = running.values_mut().find(|call| call.stream.as_deref() == Some(stream));
+        let mut state = self.state();
+        let call = state.running.values_mut().find(|call| call.stream.as_deref() == Some(stream));
         call.is_some_and(|call| {
             let is_due = call.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
             if is_due {
@@ -139,8 +139,8 @@ impl Calls {
         })
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<RequestId, Call>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,7 +165,7 @@ impl Running {
 
     /// This very call, if it is running: a later one may have its id.
     fn with<T>(&self, then: impl FnOnce(&mut Call) -> T) -> Option<T> {
-        self.calls.running().get_mut(&self.id).filter(|call| Arc::ptr_eq(&call.number, &self.number)).map(then)
+        self.calls.state().running.get_mut(&self.id).filter(|call| Arc::ptr_eq(&call.number, &self.number)).map(then)
     }
 
     /// This is answered on that stream.
@@ -181,11 +181,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut running = self.calls.running();
-        if running.get(&self.id).is_some_and(|call| Arc::ptr_eq(&call.number, &self.number)) {
-            running.remove(&self.id);
+        let mut state = self.calls.state();
+        if state.running.get(&self.id).is_some_and(|call| Arc::ptr_eq(&call.number, &self.number)) {
+            state.running.remove(&self.id);
         }
-        drop(running);
+        drop(state);
         self.calls.over.notify_waiters();
     }
 }

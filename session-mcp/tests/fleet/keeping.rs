@@ -1,13 +1,12 @@
 //! What is said need not be kept for a server to work, unless it has to be.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use serde_json::json;
-use session_core::{Appended, Entry, Feed, Follower, Journal, Owner, Position, StoreError, Subject};
+use session_core::{Appended, Entry, Feed, Follower, Journal, Owner, Position, SessionId, StoreError, Subject};
 use session_mcp::Config;
 use session_memory::MemoryJournal;
 
@@ -18,40 +17,76 @@ use crate::fleet::{Backend, every_call};
 #[derive(Debug, Default)]
 struct Unreliable {
     inner: MemoryJournal,
-    is_away: AtomicBool,
+    away: Mutex<Away>,
+    /// The last that was said something.
+    latest: Mutex<Option<SessionId>>,
+}
+
+/// For whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Away {
+    #[default]
+    Nobody,
+    One(SessionId),
+    All,
 }
 
 impl Unreliable {
     fn leave(&self) {
-        self.is_away.store(true, Ordering::SeqCst);
+        *self.away.lock().expect("nobody panics") = Away::All;
+    }
+
+    /// Leaves whoever was the last that was said something.
+    fn leave_the_latest(&self) {
+        let latest = self.latest.lock().expect("nobody panics").expect("something was said");
+        *self.away.lock().expect("nobody panics") = Away::One(latest);
     }
 
     fn come_back(&self) {
-        self.is_away.store(false, Ordering::SeqCst);
+        *self.away.lock().expect("nobody panics") = Away::Nobody;
     }
 
     /// While it is away, that takes some time to be known.
-    async fn inner(&self) -> Result<&MemoryJournal, StoreError> {
-        if self.is_away.load(Ordering::SeqCst) {
+    async fn inner(&self, session: Option<&SessionId>) -> Result<&MemoryJournal, StoreError> {
+        let is_away = match *self.away.lock().expect("nobody panics") {
+            Away::Nobody => false,
+            Away::One(left) => session == Some(&left),
+            Away::All => true,
+        };
+        if is_away {
             tokio::time::sleep(Duration::from_millis(200)).await;
             return Err(StoreError::Unavailable { store: "unreliable", maybe_applied: false, source: None });
         }
         Ok(&self.inner)
+    }
+
+    async fn of(&self, feed: &Feed) -> Result<&MemoryJournal, StoreError> {
+        self.inner(session_of(feed)).await
+    }
+}
+
+fn session_of(feed: &Feed) -> Option<&SessionId> {
+    match feed {
+        Feed::ToClient(session) | Feed::ToServers(session) => Some(session),
+        Feed::ToAll => None,
     }
 }
 
 #[async_trait]
 impl Journal for Unreliable {
     async fn append(&self, feed: &Feed, entry: &[u8]) -> Result<Appended, StoreError> {
-        self.inner().await?.append(feed, entry).await
+        if let Some(session) = session_of(feed) {
+            *self.latest.lock().expect("nobody panics") = Some(*session);
+        }
+        self.of(feed).await?.append(feed, entry).await
     }
 
     async fn read(&self, feed: &Feed, after: Position, max: usize) -> Result<Vec<Entry>, StoreError> {
-        self.inner().await?.read(feed, after, max).await
+        self.of(feed).await?.read(feed, after, max).await
     }
 
     async fn end(&self, feed: &Feed) -> Result<Position, StoreError> {
-        self.inner().await?.end(feed).await
+        self.of(feed).await?.end(feed).await
     }
 
     fn follow(&self, feed: &Feed) -> Box<dyn Follower> {
@@ -59,11 +94,11 @@ impl Journal for Unreliable {
     }
 
     async fn ring(&self, feed: &Feed) -> Result<(), StoreError> {
-        self.inner().await?.ring(feed).await
+        self.of(feed).await?.ring(feed).await
     }
 
     async fn forget(&self, owner: &Owner, subject: &Subject) -> Result<(), StoreError> {
-        self.inner().await?.forget(owner, subject).await
+        self.inner(None).await?.forget(owner, subject).await
     }
 }
 
@@ -122,4 +157,25 @@ async fn while_nothing_can_be_read_no_call_is_said_to_be_lost() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     journal.come_back();
     assert_eq!(resumed.answer().await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_kept_of_one_session_says_nothing_of_another() {
+    let journal = Arc::new(Unreliable::default());
+    let backend = Backend::new().with_journal(Arc::clone(&journal) as Arc<dyn Journal>);
+    let (a, b) = (backend.configured(every_call()).await, backend.configured(every_call()).await);
+    let (other, left) = (Client::connect(&a).await, Client::connect(&a).await);
+    for client in [&other, &left] {
+        assert_eq!(client.call(&a, "count", json!({})).await, "1");
+    }
+    journal.leave_the_latest();
+    for lost in 1..=3 {
+        left.call(&a, "count", json!({})).await;
+        assert_eq!(a.unkept(), lost);
+        let mut stream = Events::of(other.post(&a, &other.tool("count", &json!({}))).await);
+        stream.answer().await;
+        let last = stream.last_id.expect("it is kept, and can be named");
+        assert!(other.listen(&b, Some(&last)).await.message().await.is_none(), "nothing follows an answer");
+        assert_eq!(a.unkept(), lost);
+    }
 }

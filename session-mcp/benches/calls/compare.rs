@@ -11,8 +11,10 @@ use crate::processor::micros;
 use crate::relay;
 use crate::server::{BARE, KEPT, MEMORY, OURS, UNKEPT};
 
-/// How many rounds there are. In each, both servers have their turn.
-const ROUNDS: usize = 9;
+/// How many servers of each kind there are: where one happens to have its memory makes some percent.
+const SERVERS: usize = 3;
+/// How many rounds each has. In a round, a server of each kind has its turn.
+const ROUNDS: usize = 3;
 /// How many calls a turn has.
 const CALLS: usize = 1_280;
 /// How many calls are under way at once, and whether that decides.
@@ -28,14 +30,13 @@ pub(crate) async fn all() {
     let redis = Server::start().await;
     heading();
     for (store, url, target) in [("memory", MEMORY, WITH_MEMORY), ("redis", &*redis.url(), WITH_REDIS)] {
-        let (ours, bare) = (Process::start(OURS, url), Process::start(BARE, MEMORY));
-        let [ours, bare] = [(&ours, true), (&bare, false)].map(|(process, is_ours)| Field::one(process, is_ours));
+        let pairs = Pair::start(OURS, url);
         for era in Era::ALL {
             for tool in ["take", "read"] {
                 for (concurrency, is_gated) in CONCURRENCIES {
                     let row =
                         Row { era, store, tool, concurrency, journal: "lasting", target: is_gated.then_some(target) };
-                    row.measure(&ours, &bare, &redis).await;
+                    row.measure(pairs.each_ref().map(Pair::fields), &redis).await;
                 }
             }
         }
@@ -43,11 +44,10 @@ pub(crate) async fn all() {
     println!("\nwith a journal of every call, and with one that keeps nothing; calls of 2026-07-28 are never kept");
     for (kind, journal) in [(KEPT, "all"), (UNKEPT, "none")] {
         for (store, url) in [("memory", MEMORY), ("redis", &*redis.url())] {
-            let (ours, bare) = (Process::start(kind, url), Process::start(BARE, MEMORY));
-            let [ours, bare] = [(&ours, true), (&bare, false)].map(|(process, is_ours)| Field::one(process, is_ours));
+            let pairs = Pair::start(kind, url);
             for concurrency in [16, 64] {
                 let row = Row { era: Era::Legacy, store, tool: "take", concurrency, journal, target: None };
-                row.measure(&ours, &bare, &redis).await;
+                row.measure(pairs.each_ref().map(Pair::fields), &redis).await;
             }
         }
     }
@@ -56,19 +56,41 @@ pub(crate) async fn all() {
 }
 
 async fn behind_a_balancer(redis: &Server) {
-    let ours = [(); 2].map(|()| Process::start(OURS, &redis.url()));
-    let bare = [(); 2].map(|()| Process::start(BARE, MEMORY));
-    let (Some(to_ours), Some(to_bare)) = (balancer::start(&ours), balancer::start(&bare)) else {
+    let pairs = [(); SERVERS].map(|()| {
+        let ours = [(); 2].map(|()| Process::start(OURS, &redis.url()));
+        let bare = [(); 2].map(|()| Process::start(BARE, MEMORY));
+        let balancers = (balancer::start(&ours)?, balancer::start(&bare)?);
+        Some((balancers, ours, bare))
+    });
+    let [Some(first), Some(second), Some(third)] = &pairs else {
         return println!("\nHAProxy is not installed, so nothing is measured behind it");
     };
     println!("\nbehind HAProxy, two servers each");
-    let ours = Field::balanced(&to_ours, &ours, true);
-    let bare = Field::balanced(&to_bare, &bare, false);
     for tool in ["take", "read"] {
         for concurrency in [16, 64] {
             let row = Row { era: Era::Modern, store: "redis", tool, concurrency, journal: "lasting", target: None };
-            row.measure(&ours, &bare, redis).await;
+            let fields = [first, second, third].map(|((to_ours, to_bare), ours, bare)| {
+                (Field::balanced(to_ours, ours, true), Field::balanced(to_bare, bare, false))
+            });
+            row.measure(fields, redis).await;
         }
+    }
+}
+
+/// A server of each kind.
+struct Pair {
+    ours: Process,
+    bare: Process,
+}
+
+impl Pair {
+    /// Pairs of bare servers and of such, which keep their sessions there.
+    fn start(kind: &str, store: &str) -> [Self; SERVERS] {
+        [(); SERVERS].map(|()| Self { ours: Process::start(kind, store), bare: Process::start(BARE, MEMORY) })
+    }
+
+    fn fields(&self) -> (Field<'_>, Field<'_>) {
+        (Field::one(&self.ours, true), Field::one(&self.bare, false))
     }
 }
 
@@ -125,19 +147,18 @@ struct Turn {
 }
 
 impl Row {
-    async fn measure(&self, ours: &Field<'_>, bare: &Field<'_>, redis: &Server) {
-        let (mut our_callers, mut bare_callers) = (ours.callers(self).await, bare.callers(self).await);
+    async fn measure(&self, pairs: [(Field<'_>, Field<'_>); SERVERS], redis: &Server) {
         let mut rounds = Vec::new();
-        for round in 0..=ROUNDS {
-            let measured;
-            ((our_callers, bare_callers), measured) = {
-                let (our_callers, of_ours) = turn(ours, our_callers, redis).await;
-                let (bare_callers, of_bare) = turn(bare, bare_callers, redis).await;
-                ((our_callers, bare_callers), (of_ours, of_bare))
-            };
-            // The first round warms up.
-            if round > 0 {
-                rounds.push(measured);
+        for (ours, bare) in pairs {
+            let (mut our_callers, mut bare_callers) = (ours.callers(self).await, bare.callers(self).await);
+            for round in 0..=ROUNDS {
+                let (of_ours, of_bare);
+                (our_callers, of_ours) = turn(&ours, our_callers, redis).await;
+                (bare_callers, of_bare) = turn(&bare, bare_callers, redis).await;
+                // The first round warms up.
+                if round > 0 {
+                    rounds.push((of_ours, of_bare));
+                }
             }
         }
         self.print(&rounds);

@@ -42,7 +42,7 @@ pub(crate) fn bracket<T: Send, F: Future<Output = Result<T, ErrorData>> + Send>(
             Ok(call) => run(&session, &cancelled, ended.as_ref(), call).await,
             Err(_) => Err(CutShort::Panicked),
         };
-        session.leave(begun.elapsed()).await;
+        session.leave(begun).await;
         answer
     }
 }

@@ -16,6 +16,7 @@ mod resolve;
 mod session;
 mod source;
 mod with_sessions;
+mod within;
 
 pub mod project;
 

@@ -16,6 +16,7 @@ use session_core::{
     Change, Edit, Error, Listing, Locator, Mode, NewGrant, Opened, Owner, Page, Quota, Session as Snapshot, SessionKey,
     SessionManager, SessionName, StateKey, StoreError, Target, Text, Timestamp, Updated,
 };
+use tokio::time::Instant;
 
 #[cfg(feature = "http")]
 use crate::ahead::Ahead;
@@ -23,6 +24,7 @@ use crate::error::SessionError;
 use crate::heartbeat::{keep_in_use, soon};
 use crate::resolve::{Found, Unresolved};
 use crate::source::Source;
+use crate::within::within;
 
 /// A call's session, as a parameter of a `#[tool]` or `#[prompt]` method, in any place.
 ///
@@ -441,12 +443,12 @@ impl Session {
     /// Counts a call as a use of its session, if nothing did so far, or else its end, if it took long enough for that
     /// to matter. The answer does not wait long for a store that is slow, and not at all for one that was just found
     /// away.
-    pub(crate) async fn leave(&self, after: Duration) {
+    pub(crate) async fn leave(&self, begun: Instant) {
         if let Ok(key) = &self.0.key
-            && (after >= soon(&self.0.sessions) || !self.0.is_used.load(Ordering::Relaxed))
+            && (!self.0.is_used.load(Ordering::Relaxed) || begun.elapsed() >= soon(&self.0.sessions))
             && !self.0.is_away.load(Ordering::Relaxed)
         {
-            let _ = tokio::time::timeout(PATIENCE, self.0.sessions.load(key)).await;
+            let _ = within(PATIENCE, self.0.sessions.load(key)).await;
         }
     }
 

@@ -60,20 +60,26 @@ struct Shared {
     sessions: Arc<SessionManager>,
     /// Whose the connection is, where requests do not say who calls.
     owner: Owner,
-    /// Set by `initialize` on transports where the connection is all that tells clients apart. There is none to set
-    /// where that is known to be another.
-    connection: Option<OnceCell<Arc<Connection>>>,
+    /// What belongs to the connection, unless that is known to tell no clients apart.
+    connected: Option<Connected>,
+}
+
+#[derive(Default)]
+struct Connected {
+    /// The connection's own session, which `initialize` opens where there is nothing else to tell clients apart.
+    session: OnceCell<Arc<Connection>>,
+    /// What is being answered.
     calls: TaskTracker,
 }
 
 impl Shared {
     fn new(sessions: Arc<SessionManager>, owner: Owner) -> Arc<Self> {
-        Arc::new(Self { sessions, owner, connection: Some(OnceCell::new()), calls: TaskTracker::new() })
+        Arc::new(Self { sessions, owner, connected: Some(Connected::default()) })
     }
 
     /// The connection's own session, if it has one.
     fn connection(&self) -> Option<&Arc<Connection>> {
-        self.connection.as_ref()?.get()
+        self.connected.as_ref()?.session.get()
     }
 }
 
@@ -90,8 +96,8 @@ impl<H> WithSessions<H> {
         handler: impl Fn() -> H + Send + Sync + 'static,
         sessions: Arc<SessionManager>,
     ) -> impl Fn() -> Self + Clone + Send + Sync + 'static {
-        let shared = Shared { sessions, owner: Owner::Anonymous, connection: None, calls: TaskTracker::new() };
-        let (handler, shared) = (Arc::new(handler), Arc::new(shared));
+        let (handler, owner) = (Arc::new(handler), Owner::Anonymous);
+        let shared = Arc::new(Shared { sessions, owner, connected: None });
         move || Self { inner: handler(), shared: Arc::clone(&shared) }
     }
 
@@ -114,8 +120,10 @@ impl<H> WithSessions<H> {
     /// Waits until no call is being answered.
     #[cfg(feature = "stdio")]
     pub(crate) async fn idle(&self) {
-        self.shared.calls.close();
-        self.shared.calls.wait().await;
+        if let Some(Connected { calls, .. }) = &self.shared.connected {
+            calls.close();
+            calls.wait().await;
+        }
     }
 
     /// Ends the connection's own session, if it has one.
@@ -145,7 +153,7 @@ impl<H> WithSessions<H> {
         mut context: RequestContext<RoleServer>,
         call: impl FnOnce(RequestContext<RoleServer>) -> F,
     ) -> impl Future<Output = Result<Result<T, ErrorData>, CutShort>> + Send {
-        let answering = self.shared.calls.token();
+        let answering = self.shared.connected.as_ref().map(|connected| connected.calls.token());
         context.extensions.insert(session.clone());
         let (cancelled, ended) = (context.ct.clone(), end_of_connection(&context.extensions));
         // Not awaited: a future that awaits another which it was made with holds that twice.
@@ -205,11 +213,11 @@ impl<H: ServerHandler> ServerHandler for WithSessions<H> {
     ) -> Result<InitializeResult, ErrorData> {
         let has_connection = !came_over_http(&context.extensions);
         let result = self.inner.initialize(request, context).await?;
-        let Shared { sessions, owner, connection, .. } = &*self.shared;
-        if let Some(connection) = connection.as_ref().filter(|_| has_connection) {
+        let Shared { sessions, owner, connected } = &*self.shared;
+        if let Some(Connected { session, .. }) = connected.as_ref().filter(|_| has_connection) {
             let open = || async { Connection::open(sessions, *owner).await.map(Arc::new) };
             // Apart, since every request has room for what the largest of them holds.
-            Box::pin(connection.get_or_try_init(open)).await?;
+            Box::pin(session.get_or_try_init(open)).await?;
         }
         Ok(result)
     }

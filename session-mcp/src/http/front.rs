@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::with_sessions::WithSessions;
+use crate::within::within;
 
 use super::caller::Caller;
 use super::deletion::Deletion;
@@ -124,7 +125,7 @@ impl<H: ServerHandler> Front<H> {
         if declared.is_some_and(|length| length > self.body_limit) {
             return too_large(self.body_limit);
         }
-        let body = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, self.body_limit)).await {
+        let body = match within(BODY_DEADLINE, to_bytes(body, self.body_limit)).await {
             Err(_) => return too_slow(),
             Ok(Ok(body)) => body,
             Ok(Err(error)) if is_length_limit(&error) => return too_large(self.body_limit),

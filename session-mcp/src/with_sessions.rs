@@ -55,12 +55,12 @@ pub struct WithSessions<H> {
     shared: Arc<Shared>,
 }
 
-/// What one handler shares with the others of its connection; over HTTP, where requests tell clients apart, with all.
+/// What a handler has besides the one inside; over HTTP, where requests tell clients apart, all have the same.
 struct Shared {
     sessions: Arc<SessionManager>,
     /// Whose the connection is, where requests do not say who calls.
     owner: Owner,
-    /// What belongs to the connection, unless that is known to tell no clients apart.
+    /// What belongs to the connection. `None` over HTTP.
     connected: Option<Connected>,
 }
 

@@ -1,4 +1,4 @@
-//! Waiting no longer than that.
+//! Waiting for a limited time.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -84,7 +84,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Pairs of bare servers and of such, which keep their sessions there.
+    /// Starts them. Ours are of this kind, and keep their sessions in this store.
     fn start(kind: &str, store: &str) -> [Self; SERVERS] {
         [(); SERVERS].map(|()| Self { ours: Process::start(kind, store), bare: Process::start(BARE, MEMORY) })
     }

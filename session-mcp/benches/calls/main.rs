@@ -1,5 +1,5 @@
 //! What a call of a tool costs a server, beside a server of bare rmcp that has no sessions of ours. Starts its servers,
-//! prints tables, takes about two minutes.
+//! prints tables, takes a minute and a half.
 //!
 //! What is compared is the processor time that the servers had, so it does not matter what the callers need. Both kinds
 //! of servers take turns in the same run, and what is printed is the median of their rounds.

@@ -54,8 +54,8 @@ fn may_look_at_a_session(headers: &HeaderMap) -> bool {
         && !headers.contains_key(ORIGIN)
 }
 
-/// The session that a call's arguments name, as far as that can be seen without parsing the body: what it says is a
-/// session, if that is one and the same wherever it says so.
+/// The session that a call's arguments name, as far as that can be seen without parsing the body: the one handle that
+/// it gives for `session`; `None` if it gives two.
 fn named(body: &[u8]) -> Option<SessionName> {
     let mut names = memmem::find_iter(body, ARGUMENT).filter_map(|at| {
         let after = body[at + ARGUMENT.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
@@ -79,6 +79,7 @@ mod tests {
     fn a_session_is_seen_wherever_and_however_it_is_named() {
         for body in [
             format!(r#"{{"params":{{"name":"read","arguments":{{"session":"{NAME}"}}}}}}"#),
+            format!(r#"{{"params":{{"_meta":{{"session":"{NAME}"}},"arguments":{{"session":"{NAME}"}}}}}}"#),
             format!(
                 r#"{{"params":{{"arguments":{{"a":"session","b":["session"],"session" :{}"{NAME}","c":1}}}}}}"#,
                 "\n\t "

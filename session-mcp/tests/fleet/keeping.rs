@@ -18,11 +18,11 @@ use crate::fleet::{Backend, every_call};
 struct Unreliable {
     inner: MemoryJournal,
     away: Mutex<Away>,
-    /// The last that was said something.
+    /// The session that something was said in last.
     latest: Mutex<Option<SessionId>>,
 }
 
-/// For whom.
+/// For whom a journal is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Away {
     #[default]
@@ -36,7 +36,7 @@ impl Unreliable {
         *self.away.lock().expect("nobody panics") = Away::All;
     }
 
-    /// Leaves whoever was the last that was said something.
+    /// Is away for the session that something was said in last.
     fn leave_the_latest(&self) {
         let latest = self.latest.lock().expect("nobody panics").expect("something was said");
         *self.away.lock().expect("nobody panics") = Away::One(latest);

@@ -82,7 +82,7 @@ impl Connection {
         let (multiplexed, driver) = MultiplexedConnection::new_with_config(as_whom, stream, config).await?;
         let threads = Handle::current().metrics().num_workers();
         let driver = tokio::spawn(async move {
-            // Then hardly any of them is idle.
+            // With fewer, a thread is likely idle, and would be woken to take over what waits.
             let are_many = || sent.under_way.load(Ordering::Relaxed) > threads;
             gathering(with_pulse(driver), are_many).await;
             ended();

@@ -7,9 +7,6 @@ use std::task::Poll;
 /// Runs what carries requests over a connection. While many are under way, it waits each time that it is woken until
 /// the tasks that are ready on its thread had their turn: what those ask goes into the same write, and the server reads
 /// and answers it together. Replies wait as long.
-///
-/// `are_many` says whether they are: with threads that have nothing to do, one of them would be woken to take over what
-/// waits here.
 pub(super) async fn gathering(carrier: impl Future<Output = ()>, are_many: impl Fn() -> bool) {
     let mut carrier = pin!(carrier);
     let mut has_waited = false;

@@ -67,8 +67,8 @@ struct OpenedSession {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     working_directory: Option<String>,
-    /// False if the call names a directory or a project and nothing was changed, because that project's config file
-    /// sets `dry_run`: what follows is where the session would work then.
+    /// False if the call names a directory or a project and nothing was changed, because that project's config file sets
+    /// `dry_run`: what follows is where the session would work then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     changed: Option<bool>,

@@ -100,8 +100,8 @@ struct Asked {
 struct About {
     /// The project.
     project: ProjectInfo,
-    /// Who said so: the first of `argument`, `config`, `session`, `tracker` and `default` that could. With
-    /// `_derived_id` behind it, the project has no id of its own, and the one here was derived from its directory.
+    /// Who said so: the first of `argument`, `config`, `session`, `tracker` and `default` that could. With `_derived_id`
+    /// behind it, the project has no id of its own, and the one here was derived from its directory.
     resolved_by: ResolvedBy,
     /// The directory that the session works in.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,10 @@
 //! A replica takes the place of its master.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use session_redis::RedisConfig;
-use session_test_servers::{Cluster, Sentinels, SentinelsBuilder};
+use session_test_servers::{Cluster, Sentinels, SentinelsBuilder, Server};
 use tokio::time::{sleep, timeout};
 
 use crate::bystanders::Bystanders;
@@ -50,30 +51,31 @@ async fn a_failover_that_an_operator_orders_of_sentinels_loses_nothing_while_wri
     let all = careful().replicas(2).start().await;
     let stores = several(STORES, &all.url()).await;
     let probe = open(&stores[0], alice()).await;
-    let (mut named, mut away) = (Duration::ZERO, Duration::ZERO);
+    let (mut writes, mut away) = (Duration::ZERO, Duration::ZERO);
     let history = History::of(&stores, Plan::default(), async {
         for _ in 0..2 {
             sleep(Duration::from_millis(500)).await;
             let old = all.master().await;
-            old.cli(&["CLIENT", "PAUSE", "10000", "WRITE"]).await;
-            // What was written before is on its way.
-            old.cli(&["WAIT", "2", "1000"]).await;
+            pause_writes(old).await;
             all.order_failover().await;
             let begun = Instant::now();
-            let naming = async {
-                all.new_master(old).await;
+            let writing = async {
+                until_it_writes(all.new_master(old).await).await;
                 begun.elapsed()
             };
-            let (now_named, now_away) = tokio::join!(naming, until_served(&stores[0], &probe));
-            assert!(now_away < now_named + A_MOMENT, "named after {now_named:?}, used after {now_away:?}");
-            (named, away) = (named.max(now_named), away.max(now_away));
+            let (now_writes, now_away) = tokio::join!(writing, until_served(&stores[0], &probe));
+            assert!(now_away < now_writes + A_MOMENT, "writes after {now_writes:?}, used after {now_away:?}");
+            (writes, away) = (writes.max(now_writes), away.max(now_away));
             old.cli(&["CLIENT", "UNPAUSE"]).await;
             sleep(A_MOMENT).await;
         }
     });
     let history = within_patience(history).await;
-    history
-        .report(&format!("sentinels, failover ordered while writes are paused, over after {named:?}"), away, |_| true);
+    history.report(
+        &format!("sentinels, failover ordered while writes are paused, over after {writes:?}"),
+        away,
+        |_| true,
+    );
     assert!(only_unavailable(&history), "{:?}", history.errors());
     history.agrees_with_all(&all.url(), &[all.master().await]).await;
 }
@@ -236,6 +238,37 @@ fn alices_shard() -> usize {
 }
 
 /// Servers that write only while a replica listens.
+/// Lets a master of two replicas take no writes until it is told to, or for some seconds; both have what was written
+/// before.
+async fn pause_writes(master: &Server) {
+    loop {
+        master.cli(&["CLIENT", "PAUSE", "10000", "WRITE"]).await;
+        for _ in 0..100 {
+            if is_replicated(master).await {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        // A server that was the master before has to hear first that it is a replica now.
+        master.cli(&["CLIENT", "UNPAUSE"]).await;
+        sleep(A_MOMENT).await;
+    }
+}
+
+/// Whether both replicas have all that was written.
+async fn is_replicated(master: &Server) -> bool {
+    let info: HashMap<String, String> = master.info("replication").await.into_iter().collect();
+    let written = format!(",offset={},", info["master_repl_offset"]);
+    ["slave0", "slave1"].iter().all(|replica| info.get(*replica).is_some_and(|replica| replica.contains(&written)))
+}
+
+/// Waits until a new master takes writes: not before a replica follows it.
+async fn until_it_writes(master: &Server) {
+    while master.try_cli(&["PEXPIRE", "nothing", "1"]).await.is_err() {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 fn careful() -> SentinelsBuilder {
     Sentinels::builder().config("min-replicas-to-write", "1").config("min-replicas-max-lag", "1")
 }
